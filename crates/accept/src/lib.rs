@@ -1,1 +1,78 @@
-//! (being built)
+//! What callers may ask for, whoever translates their words: `api`, the five systems' routes, the
+//! dashboard.
+//!
+//! Each operation knows its caller, checks what it was given, routes messages to endpoints, and hands
+//! the store one change or one message to commit. It speaks no HTTP: what is refused is a
+//! [`Refusal`], with a stable code.
+//!
+//! It never sends anything, and never answers before the commit.
+
+mod application;
+mod caller;
+mod check;
+mod endpoint;
+mod event_type;
+mod idempotency;
+mod key;
+mod message;
+mod payload;
+mod refusal;
+mod route;
+
+pub use application::ApplicationDraft;
+pub use caller::Caller;
+pub use endpoint::{EndpointDraft, Rotation};
+pub use event_type::EventTypeDraft;
+pub use idempotency::Idempotency;
+pub use key::MadeKey;
+pub use message::{AcceptMetrics, Accepted, MessageDraft};
+pub use refusal::{FieldProblem, Refusal};
+
+use bytes::Bytes;
+use postrider_clock::Clock;
+use postrider_contract::Book;
+use postrider_store::{RememberedAnswer, Store};
+use std::sync::Arc;
+
+/// The operator's choices that acceptance needs.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The contract of endpoints whose application names none.
+    pub default_contract: String,
+    /// Lifts the contracts' rules on https and ports.
+    pub relax_contracts: bool,
+}
+
+/// The door. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Accept {
+    pub(crate) store: Store,
+    pub(crate) contracts: Arc<Book>,
+    pub(crate) clock: Clock,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) metrics: AcceptMetrics,
+}
+
+impl Accept {
+    pub fn new(store: Store, contracts: Arc<Book>, clock: Clock, rules: Rules, metrics: AcceptMetrics) -> Accept {
+        Accept { store, contracts, clock, rules: Arc::new(rules), metrics }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn contracts(&self) -> &Book {
+        &self.contracts
+    }
+}
+
+/// Something that was made, or the answer that the same request got before.
+#[derive(Clone, Debug)]
+pub enum Made<T> {
+    New(T),
+    Repeat(RememberedAnswer),
+}
+
+/// How to write the answer that an idempotency key will repeat.
+pub type Render<'a, T> = &'a (dyn Fn(&T) -> (u16, Bytes) + Sync);

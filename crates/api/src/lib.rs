@@ -1,1 +1,46 @@
-//! (being built)
+//! The REST API: Svix's paths and shapes, and our additions, one file per resource.
+//!
+//! Each handler reads what came, calls one operation of `accept` (or reads the store), and writes
+//! the answer. What is right or wrong is decided there, not here.
+
+mod auth;
+mod body;
+mod error;
+mod idempotency;
+mod openapi;
+mod page;
+mod query;
+mod resources;
+mod serve;
+mod timestamp;
+
+pub use openapi::document;
+pub use serve::{Listener, serve};
+
+use axum::Router;
+use postrider_accept::Accept;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Bytes of request bodies that are in memory at once, over all callers; in KiB.
+const BODIES_KIB: usize = 128 << 10;
+
+/// What every handler gets.
+#[derive(Clone, Debug)]
+pub struct Api {
+    pub(crate) accept: Accept,
+    pub(crate) bodies: Arc<Semaphore>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Api {
+    pub fn new(accept: Accept, registry: Arc<Registry>) -> Api {
+        Api { accept, bodies: Arc::new(Semaphore::new(BODIES_KIB)), registry }
+    }
+
+    /// The routes, for [`serve`].
+    pub fn router(self) -> Router {
+        resources::routes().split_for_parts().0.fallback(resources::no_such_path).with_state(self)
+    }
+}

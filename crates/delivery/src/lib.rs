@@ -1,1 +1,18 @@
-//! (being built)
+//! What is due, to whom, and when again.
+//!
+//! One task owns the schedule ([`scheduler`]): a lane for each endpoint with what is ready to go,
+//! how much of it may be under way, and until when it is held. What was just accepted comes straight
+//! from memory; what waits longer (retries, resends, a backlog) lies in the store and is paged in
+//! when it is due. Finished attempts go to the store in batches.
+//!
+//! It never opens a connection itself, knows no SQL, and never asks again which endpoints match.
+
+mod attempt;
+mod health;
+mod job;
+mod lane;
+mod metrics;
+mod scheduler;
+
+pub use metrics::DeliveryMetrics;
+pub use scheduler::{Delivery, Options};

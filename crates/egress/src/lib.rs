@@ -1,1 +1,20 @@
-//! (being built)
+//! The only room that opens outgoing connections.
+//!
+//! [`Egress::send`] makes one request: it resolves the name, checks each address against the
+//! [`AddressRules`], connects to one that passed, and reads the response up to a cap, all before one
+//! deadline. The check happens in the step that connects, so a name that changes its answer gains
+//! nothing. Redirects are never followed.
+//!
+//! It knows nothing of messages, endpoints or contracts, and decides no retry.
+
+mod address;
+mod client;
+mod connect;
+mod error;
+mod resolve;
+mod stream;
+mod tls;
+
+pub use address::AddressRules;
+pub use client::{Call, Egress, Options, Reply};
+pub use error::{SendError, SetupError};

@@ -1,0 +1,135 @@
+//! Applications: one customer of the provider each.
+
+use crate::check::{self, Problems};
+use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
+use postrider_store::config::{Application, ApplicationSettings, Change};
+use postrider_store::id::AppId;
+use postrider_store::{AppEntry, ChangeError, Changed, RememberedAnswer};
+use std::sync::Arc;
+
+/// Applications that one installation keeps.
+const MOST: usize = 1_000_000;
+/// Tries of a change that others keep overtaking.
+pub(crate) const TRIES: usize = 8;
+
+/// What a caller gives of an application.
+#[derive(Clone, Debug, Default)]
+pub struct ApplicationDraft {
+    pub uid: Option<String>,
+    pub settings: ApplicationSettings,
+}
+
+impl Accept {
+    /// The caller's application with this id or uid.
+    pub fn application(&self, caller: Caller, id_or_uid: &str) -> Result<Arc<AppEntry>, Refusal> {
+        let directory = self.store.directory();
+        let by_id = self.store.ids().parse::<AppId>(id_or_uid).and_then(|id| directory.app(id));
+        let found = by_id.filter(|entry| entry.app.env == caller.env);
+        found.or_else(|| directory.app_by_uid(caller.env, id_or_uid)).ok_or(Refusal::NotFound("application"))
+    }
+
+    pub async fn create_application(
+        &self,
+        caller: Caller,
+        draft: ApplicationDraft,
+        idempotency: Option<Idempotency>,
+        render: Render<'_, Application>,
+    ) -> Result<Made<Application>, Refusal> {
+        self.check_application(&draft)?;
+        if self.store.directory().app_count() >= MOST {
+            return Err(Refusal::TooMany {
+                code: "too_many_applications",
+                detail: format!("there are {MOST} applications already; delete some first"),
+            });
+        }
+        let (id, now_ms) = (self.store.new_id(), self.clock.wall_ms());
+        let app = Application {
+            id: AppId(id),
+            env: caller.env,
+            uid: draft.uid,
+            settings: draft.settings,
+            created_ms: now_ms,
+            updated_ms: now_ms,
+            version: id,
+        };
+        self.make(app.id, Change::CreateApplication(app.clone()), app, idempotency, render).await
+    }
+
+    /// Changes an application. `edit` gets it as it is, and is called again when someone else was
+    /// faster.
+    pub async fn update_application(
+        &self,
+        caller: Caller,
+        id_or_uid: &str,
+        edit: impl Fn(&Application) -> Result<ApplicationDraft, Refusal>,
+    ) -> Result<Application, Refusal> {
+        for _ in 0..TRIES {
+            let entry = self.application(caller, id_or_uid)?;
+            let draft = edit(&entry.app)?;
+            self.check_application(&draft)?;
+            let row = Application {
+                uid: draft.uid,
+                settings: draft.settings,
+                updated_ms: self.clock.wall_ms(),
+                version: self.store.new_id(),
+                ..entry.app.clone()
+            };
+            let change = Change::UpdateApplication { row: row.clone(), based_on: entry.app.version };
+            match self.store.change(row.id, change, None).await {
+                Ok(_) => return Ok(row),
+                Err(ChangeError::Outdated) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ChangeError::Outdated.into())
+    }
+
+    /// Deletes an application; what waits for its endpoints is cancelled.
+    pub async fn delete_application(&self, caller: Caller, id_or_uid: &str) -> Result<(), Refusal> {
+        let app = self.application(caller, id_or_uid)?.app.id;
+        let version = self.store.new_id();
+        self.store.change(app, Change::DeleteApplication { app, version }, None).await?;
+        Ok(())
+    }
+
+    fn check_application(&self, draft: &ApplicationDraft) -> Result<(), Refusal> {
+        let mut problems = Problems::default();
+        let name = &draft.settings.name;
+        if name.trim().is_empty() || name.len() > 256 {
+            problems.add("name", "must have 1 to 256 characters");
+        }
+        problems.check("uid", check::uid(draft.uid.as_deref()));
+        problems.check("metadata", check::metadata(&draft.settings.metadata));
+        problems.check("throttleRate", check::rate(draft.settings.throttle_rate));
+        if let Some(contract) = &draft.settings.contract {
+            problems.check("contract", self.known_contract(contract));
+        }
+        problems.done()
+    }
+
+    pub(crate) fn known_contract(&self, name: &str) -> Result<(), String> {
+        match self.contracts.get(name) {
+            Some(_) => Ok(()),
+            None => Err(format!("{name:?} is not a contract of this server; it has {}", self.contracts.names().join(", "))),
+        }
+    }
+
+    /// Commits something new together with the answer its idempotency key will repeat.
+    pub(crate) async fn make<T>(
+        &self,
+        turn: AppId,
+        change: Change,
+        made: T,
+        idempotency: Option<Idempotency>,
+        render: Render<'_, T>,
+    ) -> Result<Made<T>, Refusal> {
+        let remembered = idempotency.map(|idempotency| {
+            let (status, body) = render(&made);
+            (idempotency.0, RememberedAnswer { status, body })
+        });
+        match self.store.change(turn, change, remembered).await? {
+            Changed::Applied => Ok(Made::New(made)),
+            Changed::Repeat(answer) => Ok(Made::Repeat(answer)),
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Endpoints: where messages go, in which contract, with which secret.
+
+use crate::application::TRIES;
+use crate::check::{self, LONGEST_LIST, Problems};
+use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
+use postrider_contract::{Contract, FilterKind, PayloadFilter};
+use postrider_store::config::{Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId, OldSecret};
+use postrider_store::id::EndpointId;
+use postrider_store::{AppEntry, ChangeError, Secret};
+use rand::Rng;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use url::Url;
+
+/// Endpoints of one application.
+const MOST: usize = 10_000;
+const LONGEST_URL: usize = 65_536;
+const LONGEST_SCHEDULE: usize = 50;
+const LONGEST_DELAY_SECONDS: u32 = 30 * 86_400;
+const MOST_HEADERS: usize = 50;
+const LONGEST_HEADER: usize = 4_096;
+/// Secrets that a rotation leaves valid at once.
+const MOST_OLD_SECRETS: usize = 10;
+const LONGEST_GRACE_SECONDS: u32 = 7 * 86_400;
+const DEFAULT_GRACE_SECONDS: u32 = 86_400;
+
+/// Headers that belong to HTTP itself.
+const HTTP_HEADERS: &[&str] = &["host", "content-length", "transfer-encoding", "connection"];
+
+/// What a caller gives of an endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointDraft {
+    pub uid: Option<String>,
+    /// An empty `contract` means: the application's.
+    pub settings: EndpointSettings,
+    pub headers: BTreeMap<String, String>,
+    /// Taken at creation, `None`: one is made; later it changes by rotation alone.
+    pub secret: Option<String>,
+}
+
+/// What a caller gives of a rotation.
+#[derive(Clone, Debug, Default)]
+pub struct Rotation {
+    /// `None`: one is made.
+    pub key: Option<String>,
+    pub grace_seconds: Option<u32>,
+}
+
+impl Accept {
+    /// The endpoint with this id or uid in the caller's application.
+    pub fn endpoint(
+        &self,
+        caller: Caller,
+        app: &str,
+        id_or_uid: &str,
+    ) -> Result<(Arc<AppEntry>, Arc<Endpoint>), Refusal> {
+        let entry = self.application(caller, app)?;
+        let by_id = self.store.ids().parse::<EndpointId>(id_or_uid).and_then(|id| entry.endpoints.get(&id));
+        let found = by_id.or_else(|| entry.endpoint_by_uid(id_or_uid)).cloned();
+        found.map(|endpoint| (entry, endpoint)).ok_or(Refusal::NotFound("endpoint"))
+    }
+
+    pub async fn create_endpoint(
+        &self,
+        caller: Caller,
+        app: &str,
+        draft: EndpointDraft,
+        idempotency: Option<Idempotency>,
+        render: Render<'_, Endpoint>,
+    ) -> Result<Made<Endpoint>, Refusal> {
+        let entry = self.application(caller, app)?;
+        if entry.endpoints.len() >= MOST {
+            return Err(Refusal::TooMany {
+                code: "too_many_endpoints",
+                detail: format!("the application has {MOST} endpoints already; delete some first"),
+            });
+        }
+        let draft = self.check_endpoint(&entry, draft)?;
+        let current = self.secret_for(&draft.settings.contract, "secret", draft.secret)?;
+        let (id, now_ms) = (self.store.new_id(), self.clock.wall_ms());
+        let endpoint = Endpoint {
+            id: EndpointId(id),
+            app: entry.app.id,
+            uid: draft.uid,
+            settings: draft.settings,
+            secrets: EndpointSecrets { current, old: vec![] },
+            headers: draft.headers,
+            failing_since_ms: None,
+            created_ms: now_ms,
+            updated_ms: now_ms,
+            version: id,
+        };
+        self.make(entry.app.id, Change::CreateEndpoint(endpoint.clone()), endpoint, idempotency, render).await
+    }
+
+    /// Changes an endpoint. `edit` gets it as it is, and is called again when someone else was
+    /// faster.
+    pub async fn update_endpoint(
+        &self,
+        caller: Caller,
+        app: &str,
+        id_or_uid: &str,
+        edit: impl Fn(&Endpoint) -> Result<EndpointDraft, Refusal>,
+    ) -> Result<Endpoint, Refusal> {
+        self.edit_endpoint(caller, app, id_or_uid, |entry, endpoint| {
+            let draft = self.check_endpoint(entry, edit(endpoint)?)?;
+            if draft.settings.contract != endpoint.settings.contract {
+                self.secret_fits(&draft.settings.contract, endpoint)?;
+            }
+            Ok(Endpoint { uid: draft.uid, settings: draft.settings, headers: draft.headers, ..endpoint.clone() })
+        })
+        .await
+    }
+
+    /// Replaces the secret. Where the contract signs with several, the old one stays valid for the
+    /// grace period.
+    pub async fn rotate_secret(
+        &self,
+        caller: Caller,
+        app: &str,
+        id_or_uid: &str,
+        rotation: Rotation,
+    ) -> Result<(), Refusal> {
+        self.edit_endpoint(caller, app, id_or_uid, |_, endpoint| {
+            let contract = self.contract(&endpoint.settings.contract)?;
+            let grace = self.grace(contract, &rotation)?;
+            let current = self.secret_for(contract.name(), "key", rotation.key.clone())?;
+            let now_ms = self.clock.wall_ms();
+            let mut secrets = endpoint.secrets.clone();
+            secrets.old.retain(|old| old.until_ms > now_ms);
+            if let Some(secret) = std::mem::replace(&mut secrets.current, current)
+                && grace > 0
+            {
+                secrets.old.insert(0, OldSecret { secret, until_ms: now_ms + i64::from(grace) * 1_000 });
+            }
+            secrets.old.truncate(MOST_OLD_SECRETS);
+            Ok(Endpoint { secrets, ..endpoint.clone() })
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Deletes an endpoint; what waits for it is cancelled.
+    pub async fn delete_endpoint(&self, caller: Caller, app: &str, id_or_uid: &str) -> Result<(), Refusal> {
+        let (entry, endpoint) = self.endpoint(caller, app, id_or_uid)?;
+        let change = Change::DeleteEndpoint { endpoint: endpoint.id, version: self.store.new_id() };
+        match self.store.change(entry.app.id, change, None).await {
+            Err(ChangeError::NotFound) => Err(Refusal::NotFound("endpoint")),
+            result => result.map(|_| ()).map_err(Refusal::from),
+        }
+    }
+
+    async fn edit_endpoint(
+        &self,
+        caller: Caller,
+        app: &str,
+        id_or_uid: &str,
+        edit: impl Fn(&AppEntry, &Endpoint) -> Result<Endpoint, Refusal>,
+    ) -> Result<Endpoint, Refusal> {
+        for _ in 0..TRIES {
+            let (entry, endpoint) = self.endpoint(caller, app, id_or_uid)?;
+            let mut row = edit(&entry, &endpoint)?;
+            row.updated_ms = self.clock.wall_ms();
+            row.version = self.store.new_id();
+            let change = Change::UpdateEndpoint { row: row.clone(), based_on: endpoint.version };
+            match self.store.change(entry.app.id, change, None).await {
+                Ok(_) => return Ok(row),
+                Err(ChangeError::Outdated) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ChangeError::Outdated.into())
+    }
+
+    /// The draft with its contract filled in, or everything that is wrong with it.
+    fn check_endpoint(&self, entry: &AppEntry, mut draft: EndpointDraft) -> Result<EndpointDraft, Refusal> {
+        if draft.settings.contract.is_empty() {
+            let by_app = entry.app.settings.contract.as_ref();
+            draft.settings.contract = by_app.unwrap_or(&self.rules.default_contract).clone();
+        }
+        let contract = self.contract(&draft.settings.contract)?;
+        let settings = &draft.settings;
+        let mut problems = Problems::default();
+        problems.check("uid", check::uid(draft.uid.as_deref()));
+        problems.check("url", self.check_url(contract, &settings.url));
+        problems.check("metadata", check::metadata(&settings.metadata));
+        problems.check("throttleRate", check::rate(settings.throttle_rate));
+        if settings.description.len() > 4_096 {
+            problems.add("description", "has more than 4096 bytes");
+        }
+        problems.check("channels", check::list(&settings.channels, 10));
+        for (n, channel) in settings.channels.iter().enumerate() {
+            problems.check(&format!("channels.{n}"), check::name(channel, 128, ""));
+        }
+        problems.check("eventTypes", check::list(&settings.event_types, LONGEST_LIST));
+        for (n, filter) in settings.event_types.iter().enumerate() {
+            problems.check(&format!("eventTypes.{n}"), self.check_filter(entry.app.env, contract, filter));
+        }
+        if let Some(filter) = &settings.payload_filter {
+            problems.check("payloadFilter", PayloadFilter::parse(filter).map(|_| ()).map_err(|problem| problem.to_string()));
+        }
+        if settings.max_concurrency.is_some_and(|max| max == 0 || max > 1_000) {
+            problems.add("maxConcurrency", "must be 1 to 1000");
+        }
+        problems.check("timeoutSeconds", check_timeout(contract, settings.timeout_seconds));
+        problems.check("retrySchedule", check_schedule(settings.retry_schedule.as_deref()));
+        problems.check("contentType", check_content_type(contract, settings.content_type.as_deref()));
+        check_headers(contract, &draft.headers, &mut problems);
+        problems.done()?;
+        Ok(draft)
+    }
+
+    fn contract(&self, name: &str) -> Result<&Arc<Contract>, Refusal> {
+        self.known_contract(name).map_err(|msg| crate::FieldProblem::value("contract", msg))?;
+        self.contracts.get(name).ok_or(Refusal::NotFound("contract"))
+    }
+
+    fn check_url(&self, contract: &Contract, text: &str) -> Result<(), String> {
+        if text.len() > LONGEST_URL {
+            return Err(format!("has more than {LONGEST_URL} bytes"));
+        }
+        let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}); give one such as https://example.com/hook"))?;
+        let rules = contract.urls();
+        let strict = !self.rules.relax_contracts;
+        match url.scheme() {
+            "https" => {}
+            "http" if !(rules.https_only && strict) => {}
+            "http" => return Err(format!("must be https: the contract {} requires it", contract.name())),
+            other => return Err(format!("has the scheme {other:?}; use https or http")),
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err("names no host".into());
+        }
+        let port = url.port_or_known_default().unwrap_or(0);
+        match &rules.ports {
+            Some(ports) if strict && !ports.contains(&port) => {
+                Err(format!("has port {port}; the contract {} allows only {ports:?}", contract.name()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A filter is right when the contract knows it, or the registry does.
+    fn check_filter(&self, env: EnvId, contract: &Contract, filter: &str) -> Result<(), String> {
+        let events = contract.events();
+        match events.check_filter(filter)? {
+            FilterKind::Pattern => Ok(()),
+            FilterKind::Exact if events.in_catalogue(filter) || self.store.directory().event_type(env, filter).is_some() => Ok(()),
+            FilterKind::Exact => {
+                Err(format!("{filter:?} is not a registered event type; register it first (POST /api/v1/event-type)"))
+            }
+        }
+    }
+
+    /// The secret that was given, checked, or a new one where the contract makes one.
+    fn secret_for(&self, contract: &str, field: &str, given: Option<String>) -> Result<Option<Secret>, Refusal> {
+        let rules = self.contract(contract)?.secrets();
+        match given {
+            Some(secret) => match rules.check(&secret) {
+                Ok(()) => Ok(Some(Secret::new(secret))),
+                Err(msg) => Err(crate::FieldProblem::value(field, msg).into()),
+            },
+            None => Ok(rules.generate(&rand::rng().random()).map(Secret::new)),
+        }
+    }
+
+    /// An endpoint that changes its contract keeps its secret, so the secret must fit the new one.
+    fn secret_fits(&self, contract: &str, endpoint: &Endpoint) -> Result<(), Refusal> {
+        let Some(secret) = &endpoint.secrets.current else { return Ok(()) };
+        self.contract(contract)?.secrets().check(secret.reveal()).map_err(|msg| {
+            let msg = format!("the endpoint's secret does not fit this contract ({msg}); rotate it first");
+            crate::FieldProblem::value("contract", msg).into()
+        })
+    }
+
+    fn grace(&self, contract: &Contract, rotation: &Rotation) -> Result<u32, Refusal> {
+        let wrong = |msg: String| crate::FieldProblem::value("gracePeriodSeconds", msg);
+        match rotation.grace_seconds {
+            Some(seconds) if seconds > LONGEST_GRACE_SECONDS => {
+                Err(wrong(format!("must be 0 to {LONGEST_GRACE_SECONDS} (7 days)")).into())
+            }
+            Some(seconds) if seconds > 0 && !contract.secrets().overlap() => Err(wrong(format!(
+                "the contract {} has a single signature, so a rotation takes effect at once; leave it out or use 0",
+                contract.name()
+            ))
+            .into()),
+            Some(seconds) => Ok(seconds),
+            None if contract.secrets().overlap() => Ok(DEFAULT_GRACE_SECONDS),
+            None => Ok(0),
+        }
+    }
+}
+
+fn check_timeout(contract: &Contract, seconds: Option<u8>) -> Result<(), String> {
+    let rule = contract.timeout();
+    match seconds {
+        Some(0 | 31..) => Err("must be 1 to 30".into()),
+        Some(seconds) if rule.fixed && seconds != rule.seconds => {
+            Err(format!("the contract {} fixes it at {}", contract.name(), rule.seconds))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_schedule(schedule: Option<&[u32]>) -> Result<(), String> {
+    let Some(schedule) = schedule else { return Ok(()) };
+    if schedule.len() > LONGEST_SCHEDULE {
+        return Err(format!("has {} retries; at most {LONGEST_SCHEDULE} are allowed", schedule.len()));
+    }
+    match schedule.iter().find(|delay| **delay > LONGEST_DELAY_SECONDS) {
+        Some(delay) => Err(format!("{delay} is too long; a delay is at most {LONGEST_DELAY_SECONDS} seconds (30 days)")),
+        None => Ok(()),
+    }
+}
+
+fn check_content_type(contract: &Contract, text: Option<&str>) -> Result<(), String> {
+    let Some(text) = text else { return Ok(()) };
+    let offered: Vec<&str> = contract.content_types().iter().map(|kind| kind.as_str()).collect();
+    if offered.contains(&text) {
+        return Ok(());
+    }
+    Err(format!("{text:?} is not offered by the contract {}; it has {}", contract.name(), offered.join(", ")))
+}
+
+fn check_headers(contract: &Contract, headers: &BTreeMap<String, String>, problems: &mut Problems) {
+    if headers.len() > MOST_HEADERS {
+        problems.add("headers", format!("has {} entries; at most {MOST_HEADERS} are sent", headers.len()));
+    }
+    for (name, value) in headers {
+        let field = format!("headers.{name}");
+        let lower = name.to_ascii_lowercase();
+        let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        if !token {
+            problems.add(&field, "is not a header name");
+        }
+        if HTTP_HEADERS.contains(&lower.as_str()) || contract.reserved_headers().contains(&lower) {
+            problems.add(&field, format!("{name} can't be set: HTTP or the contract {} uses it", contract.name()));
+        }
+        if value.len() > LONGEST_HEADER || value.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f) {
+            problems.add(&field, format!("the value has control characters or more than {LONGEST_HEADER} bytes"));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The registry of event types.
+
+use crate::application::TRIES;
+use crate::check::{self, Problems};
+use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
+use postrider_store::ChangeError;
+use postrider_store::config::{Change, EventType, EventTypeSettings};
+use postrider_store::id::AppId;
+use std::sync::Arc;
+
+/// Event types of one environment.
+const MOST: usize = 10_000;
+/// Changes outside applications take this turn.
+const NO_APP: AppId = AppId(0);
+
+/// What a caller gives of an event type.
+#[derive(Clone, Debug, Default)]
+pub struct EventTypeDraft {
+    pub name: String,
+    pub settings: EventTypeSettings,
+}
+
+impl Accept {
+    pub fn event_type(&self, caller: Caller, name: &str) -> Result<Arc<EventType>, Refusal> {
+        self.store.directory().event_type(caller.env, name).ok_or(Refusal::NotFound("event type"))
+    }
+
+    pub async fn create_event_type(
+        &self,
+        caller: Caller,
+        draft: EventTypeDraft,
+        idempotency: Option<Idempotency>,
+        render: Render<'_, EventType>,
+    ) -> Result<Made<EventType>, Refusal> {
+        check_event_type(&draft)?;
+        if self.store.directory().event_types(caller.env).len() >= MOST {
+            return Err(Refusal::TooMany {
+                code: "too_many_event_types",
+                detail: format!("there are {MOST} event types already; delete some first"),
+            });
+        }
+        let row = self.event_type_row(caller, draft, None);
+        let change = Change::PutEventType { row: row.clone(), based_on: None };
+        self.make(NO_APP, change, row, idempotency, render).await
+    }
+
+    /// Changes an event type, or registers it: `edit` gets it as it is, if it is.
+    pub async fn put_event_type(
+        &self,
+        caller: Caller,
+        name: &str,
+        edit: impl Fn(Option<&EventType>) -> Result<EventTypeSettings, Refusal>,
+    ) -> Result<EventType, Refusal> {
+        for _ in 0..TRIES {
+            let before = self.store.directory().event_type(caller.env, name);
+            let draft = EventTypeDraft { name: name.to_owned(), settings: edit(before.as_deref())? };
+            check_event_type(&draft)?;
+            let row = self.event_type_row(caller, draft, before.as_deref());
+            let based_on = before.map(|row| row.version);
+            match self.store.change(NO_APP, Change::PutEventType { row: row.clone(), based_on }, None).await {
+                Ok(_) => return Ok(row),
+                Err(ChangeError::Outdated | ChangeError::Taken) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ChangeError::Outdated.into())
+    }
+
+    pub async fn delete_event_type(&self, caller: Caller, name: &str) -> Result<(), Refusal> {
+        self.event_type(caller, name)?;
+        let change = Change::DeleteEventType { env: caller.env, name: name.to_owned() };
+        self.store.change(NO_APP, change, None).await?;
+        Ok(())
+    }
+
+    fn event_type_row(&self, caller: Caller, draft: EventTypeDraft, before: Option<&EventType>) -> EventType {
+        let now_ms = self.clock.wall_ms();
+        EventType {
+            env: caller.env,
+            name: draft.name,
+            settings: draft.settings,
+            created_ms: before.map_or(now_ms, |row| row.created_ms),
+            updated_ms: now_ms,
+            version: self.store.new_id(),
+        }
+    }
+}
+
+fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
+    let mut problems = Problems::default();
+    problems.check("name", check::event_type(&draft.name));
+    if draft.settings.description.len() > 65_536 {
+        problems.add("description", "has more than 65536 bytes");
+    }
+    if let Some(flag) = &draft.settings.feature_flag {
+        problems.check("featureFlag", check::name(flag, 256, ""));
+    }
+    problems.done()
+}

@@ -1,0 +1,139 @@
+//! Messages: checked, routed, committed, and only then answered.
+
+use crate::application::TRIES;
+use crate::check::{self, Problems};
+use crate::payload::{DEEPEST, is_shallow};
+use crate::route::Routed;
+use crate::{Accept, Caller, Idempotency, Refusal};
+use bytes::Bytes;
+use postrider_store::config::Change;
+use postrider_store::id::MessageId;
+use postrider_store::message::{Appended, Message, NewMessage};
+use postrider_store::{AppEntry, AppendError};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// What acceptance measures of itself.
+#[derive(Clone, Debug)]
+pub struct AcceptMetrics {
+    accepted: Counter,
+}
+
+impl AcceptMetrics {
+    pub fn register(registry: &mut Registry) -> AcceptMetrics {
+        let metrics = AcceptMetrics { accepted: Counter::default() };
+        registry.register("accepted", "Messages that were committed", metrics.accepted.clone());
+        metrics
+    }
+}
+
+/// What a caller gives of a message.
+#[derive(Clone, Debug)]
+pub struct MessageDraft {
+    pub event_type: String,
+    pub event_id: Option<String>,
+    pub channels: Vec<String>,
+    /// Valid JSON, as it came.
+    pub payload: Bytes,
+}
+
+/// A message that is on disk.
+#[derive(Clone, Debug)]
+pub enum Accepted {
+    New { id: MessageId, created_ms: i64 },
+    /// The same request was answered with this message before.
+    Repeat(Message),
+}
+
+impl Accept {
+    /// Accepts a message for an application. When this returns, it is on disk with the endpoints it
+    /// goes to.
+    pub async fn accept(
+        &self,
+        caller: Caller,
+        app: &str,
+        draft: &MessageDraft,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Accepted, Refusal> {
+        check_message(draft)?;
+        for _ in 0..TRIES {
+            let entry = self.application(caller, app)?;
+            let created_ms = self.clock.wall_ms();
+            let message = self.routed(&entry, draft, created_ms, idempotency);
+            match self.store.append(message).await {
+                Ok(Appended::New(id)) => {
+                    self.metrics.accepted.inc();
+                    return Ok(Accepted::New { id, created_ms });
+                }
+                Ok(Appended::Repeat(id)) => {
+                    let earlier = self.store.message(entry.app.id, id).await?;
+                    return earlier.map(Accepted::Repeat).ok_or(Refusal::NotFound("message"));
+                }
+                // An endpoint came, went or changed while the message was on its way: route again.
+                Err(AppendError::StaleRouting) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(AppendError::StaleRouting.into())
+    }
+
+    fn routed(
+        &self,
+        entry: &AppEntry,
+        draft: &MessageDraft,
+        created_ms: i64,
+        idempotency: Option<Idempotency>,
+    ) -> NewMessage {
+        let routed = Routed { event_type: &draft.event_type, channels: &draft.channels, payload: &draft.payload };
+        NewMessage {
+            app: entry.app.id,
+            event_type: draft.event_type.clone(),
+            event_id: draft.event_id.clone(),
+            channels: draft.channels.clone(),
+            payload: draft.payload.clone(),
+            endpoints: self.route(entry, &routed),
+            routing: entry.routing,
+            created_ms,
+            idempotency: idempotency.map(|idempotency| idempotency.0),
+        }
+    }
+
+    /// The message with this id in the caller's application.
+    pub async fn message(&self, caller: Caller, app: &str, id: &str) -> Result<Message, Refusal> {
+        let entry = self.application(caller, app)?;
+        let id = self.store.ids().parse(id).ok_or(Refusal::NotFound("message"))?;
+        self.store.message(entry.app.id, id).await?.ok_or(Refusal::NotFound("message"))
+    }
+
+    /// Sends a message to an endpoint once more, now. Durable when this returns.
+    pub async fn resend(&self, caller: Caller, app: &str, message: &str, endpoint: &str) -> Result<(), Refusal> {
+        let (entry, endpoint) = self.endpoint(caller, app, endpoint)?;
+        let message = self.message(caller, app, message).await?;
+        if endpoint.settings.disabled {
+            return Err(Refusal::Conflict {
+                code: "endpoint_disabled",
+                detail: "the endpoint is disabled; enable it first".into(),
+            });
+        }
+        let due_ms = self.clock.steady_ms();
+        let change = Change::Resend { message: message.id, endpoint: endpoint.id, due_ms };
+        self.store.change(entry.app.id, change, None).await?;
+        Ok(())
+    }
+}
+
+fn check_message(draft: &MessageDraft) -> Result<(), Refusal> {
+    let mut problems = Problems::default();
+    problems.check("eventType", check::event_type(&draft.event_type));
+    if let Some(event_id) = &draft.event_id {
+        problems.check("eventId", check::name(event_id, 256, ""));
+    }
+    problems.check("channels", check::list(&draft.channels, 5));
+    for (n, channel) in draft.channels.iter().enumerate() {
+        problems.check(&format!("channels.{n}"), check::name(channel, 128, ""));
+    }
+    if !is_shallow(&draft.payload) {
+        problems.add("payload", format!("is nested deeper than {DEEPEST} levels"));
+    }
+    problems.done()
+}

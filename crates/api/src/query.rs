@@ -1,0 +1,64 @@
+//! Query strings, with errors that name the parameter.
+
+use crate::error::ApiError;
+use crate::timestamp;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use postrider_store::query::MessageFilter;
+use std::convert::Infallible;
+use std::str::FromStr;
+use url::form_urlencoded;
+
+/// The parameters of a request. Unknown ones are ignored.
+#[derive(Debug)]
+pub struct Query(Vec<(String, String)>);
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query, Infallible> {
+        let text = parts.uri.query().unwrap_or_default();
+        Ok(Query(form_urlencoded::parse(text.as_bytes()).into_owned().collect()))
+    }
+}
+
+impl Query {
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Every value, whether repeated or separated by commas.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let values = self.0.iter().filter(|(key, _)| key == name).flat_map(|(_, value)| value.split(','));
+        values.filter(|value| !value.is_empty()).map(str::to_owned).collect()
+    }
+
+    pub fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| ApiError::query(name, format!("{text:?} is not a number in range")))
+    }
+
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.text(name) {
+            None => Ok(None),
+            Some("true" | "True" | "1") => Ok(Some(true)),
+            Some("false" | "False" | "0") => Ok(Some(false)),
+            Some(other) => Err(ApiError::query(name, format!("{other:?} is neither true nor false"))),
+        }
+    }
+
+    pub fn time(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        self.text(name).map(timestamp::parse).transpose().map_err(|msg| ApiError::query(name, msg))
+    }
+
+    /// `channel`, `event_types`, `before` and `after`, which several listings share.
+    pub fn message_filter(&self) -> Result<MessageFilter, ApiError> {
+        Ok(MessageFilter {
+            channel: self.text("channel").map(str::to_owned),
+            event_types: self.list("event_types"),
+            before_ms: self.time("before")?,
+            after_ms: self.time("after")?,
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! `/api/v1/app`: a provider's customers.
+
+use super::{as_refusal, or_default, patched};
+use crate::Api;
+use crate::auth::Auth;
+use crate::body::Json as Body;
+use crate::error::{ApiError, Errors};
+use crate::idempotency::{IdempotencyHeader, answer, respond};
+use crate::page::{Asked, ListResponse};
+use crate::query::Query;
+use crate::timestamp;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use postrider_accept::{ApplicationDraft, Refusal};
+use postrider_store::Ids;
+use postrider_store::config::{Application, ApplicationSettings};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, patch, delete))
+}
+
+/// An application as it is given.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationIn {
+    pub name: String,
+    /// The provider's own name for it, unique in the environment.
+    #[serde(default)]
+    pub uid: Option<String>,
+    /// Messages a second to all its endpoints together.
+    #[serde(default)]
+    pub throttle_rate: Option<u16>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: BTreeMap<String, String>,
+    /// The contract of its endpoints that name none.
+    #[serde(default)]
+    pub contract: Option<String>,
+}
+
+/// Fields to change; the others stay.
+#[derive(ToSchema)]
+#[schema(as = ApplicationPatch, rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a body in the OpenAPI document; patches are merged as JSON")]
+struct ApplicationPatch {
+    #[schema(required = false)]
+    name: Option<String>,
+    uid: Option<String>,
+    throttle_rate: Option<u16>,
+    metadata: Option<BTreeMap<String, String>>,
+    contract: Option<String>,
+}
+
+/// An application as it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationOut {
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttle_rate: Option<u16>,
+    pub metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+impl From<ApplicationIn> for ApplicationDraft {
+    fn from(given: ApplicationIn) -> ApplicationDraft {
+        let settings = ApplicationSettings {
+            name: given.name,
+            contract: given.contract,
+            throttle_rate: given.throttle_rate,
+            metadata: given.metadata,
+        };
+        ApplicationDraft { uid: given.uid, settings }
+    }
+}
+
+impl From<&Application> for ApplicationIn {
+    fn from(app: &Application) -> ApplicationIn {
+        let settings = app.settings.clone();
+        ApplicationIn {
+            name: settings.name,
+            uid: app.uid.clone(),
+            throttle_rate: settings.throttle_rate,
+            metadata: settings.metadata,
+            contract: settings.contract,
+        }
+    }
+}
+
+fn shown(ids: &Ids, app: &Application) -> ApplicationOut {
+    let settings = app.settings.clone();
+    ApplicationOut {
+        id: ids.text(app.id),
+        uid: app.uid.clone(),
+        name: settings.name,
+        throttle_rate: settings.throttle_rate,
+        metadata: settings.metadata,
+        contract: settings.contract,
+        created_at: timestamp::text(app.created_ms),
+        updated_at: timestamp::text(app.updated_ms),
+    }
+}
+
+/// List Applications
+#[utoipa::path(get, path = "/api/v1/app", tag = "Application", operation_id = "v1.application.list",
+    params(("limit" = Option<u64>, Query), ("iterator" = Option<String>, Query), ("order" = Option<String>, Query)),
+    responses((status = 200, body = ListResponse<ApplicationOut>), Errors))]
+async fn list(State(api): State<Api>, auth: Auth, query: Query) -> Result<Json<ListResponse<ApplicationOut>>, ApiError> {
+    let asked = Asked::from_query(&query, false)?;
+    let ids = api.accept.store().ids();
+    let apps = api.accept.store().directory().apps(auth.0.env);
+    let page = asked.slice(apps, |entry| ids.text(entry.app.id));
+    Ok(Json(ListResponse {
+        data: page.data.iter().map(|entry| shown(ids, &entry.app)).collect(),
+        done: page.done,
+        iterator: page.iterator,
+        prev_iterator: page.prev_iterator,
+    }))
+}
+
+/// Create Application
+#[utoipa::path(post, path = "/api/v1/app", tag = "Application", operation_id = "v1.application.create",
+    params(("get_if_exists" = Option<bool>, Query), ("idempotency-key" = Option<String>, Header)),
+    request_body = ApplicationIn,
+    responses((status = 201, body = ApplicationOut), (status = 200, body = ApplicationOut), Errors))]
+async fn create(
+    State(api): State<Api>,
+    auth: Auth,
+    query: Query,
+    idempotency: IdempotencyHeader,
+    body: Body<ApplicationIn>,
+) -> Result<Response, ApiError> {
+    let ids = api.accept.store().ids();
+    let idempotency = idempotency.with(auth.0, &body.raw.bytes)?;
+    let get_if_exists = query.flag("get_if_exists")? == Some(true);
+    let uid = body.value.uid.clone();
+    let render = |app: &Application| answer(StatusCode::CREATED, &shown(ids, app));
+    match api.accept.create_application(auth.0, body.value.into(), idempotency, &render).await {
+        Ok(made) => Ok(respond(made, render)),
+        Err(Refusal::Conflict { code: "conflict", .. }) if get_if_exists => {
+            let entry = api.accept.application(auth.0, uid.as_deref().unwrap_or_default())?;
+            Ok(Json(shown(ids, &entry.app)).into_response())
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Get Application
+#[utoipa::path(get, path = "/api/v1/app/{app_id}", tag = "Application", operation_id = "v1.application.get",
+    params(("app_id" = String, Path, description = "The application's id or uid")),
+    responses((status = 200, body = ApplicationOut), Errors))]
+async fn get(State(api): State<Api>, auth: Auth, Path(app): Path<String>) -> Result<Json<ApplicationOut>, ApiError> {
+    let entry = api.accept.application(auth.0, &app)?;
+    Ok(Json(shown(api.accept.store().ids(), &entry.app)))
+}
+
+/// Update Application
+#[utoipa::path(put, path = "/api/v1/app/{app_id}", tag = "Application", operation_id = "v1.application.update",
+    params(("app_id" = String, Path, description = "The application's id or uid")), request_body = ApplicationIn,
+    responses((status = 200, body = ApplicationOut), (status = 201, body = ApplicationOut), Errors))]
+async fn update(
+    State(api): State<Api>,
+    auth: Auth,
+    Path(app): Path<String>,
+    body: Body<ApplicationIn>,
+) -> Result<Response, ApiError> {
+    let ids = api.accept.store().ids();
+    match api.accept.update_application(auth.0, &app, |_| Ok(body.value.clone().into())).await {
+        Ok(app) => Ok(Json(shown(ids, &app)).into_response()),
+        // A uid that nothing has yet: PUT makes it.
+        Err(Refusal::NotFound(_)) if !app.starts_with("app_") => {
+            let mut draft = ApplicationDraft::from(body.value);
+            draft.uid.get_or_insert(app);
+            let render = |app: &Application| answer(StatusCode::CREATED, &shown(ids, app));
+            Ok(respond(api.accept.create_application(auth.0, draft, None, &render).await?, render))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Patch Application
+#[utoipa::path(patch, path = "/api/v1/app/{app_id}", tag = "Application", operation_id = "patch_application",
+    params(("app_id" = String, Path, description = "The application's id or uid")), request_body = ApplicationPatch,
+    responses((status = 200, body = ApplicationOut), Errors))]
+async fn patch(
+    State(api): State<Api>,
+    auth: Auth,
+    Path(app): Path<String>,
+    body: Body<Map<String, Value>>,
+) -> Result<Json<ApplicationOut>, ApiError> {
+    let edit = |app: &Application| -> Result<ApplicationDraft, Refusal> {
+        Ok(patched(&ApplicationIn::from(app), &body.value).map_err(as_refusal)?.into())
+    };
+    let app = api.accept.update_application(auth.0, &app, edit).await?;
+    Ok(Json(shown(api.accept.store().ids(), &app)))
+}
+
+/// Delete Application
+#[utoipa::path(delete, path = "/api/v1/app/{app_id}", tag = "Application", operation_id = "v1.application.delete",
+    params(("app_id" = String, Path, description = "The application's id or uid")),
+    responses((status = 204), Errors))]
+async fn delete(State(api): State<Api>, auth: Auth, Path(app): Path<String>) -> Result<StatusCode, ApiError> {
+    api.accept.delete_application(auth.0, &app).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,289 @@
+//! `/api/v1/app/{app_id}/endpoint`: where an application's messages go.
+
+use super::{as_refusal, or_default, patched};
+use crate::Api;
+use crate::auth::Auth;
+use crate::body::Json as Body;
+use crate::error::{ApiError, Errors};
+use crate::idempotency::{IdempotencyHeader, answer, respond};
+use crate::page::{Asked, ListResponse};
+use crate::query::Query;
+use crate::timestamp;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use postrider_accept::{EndpointDraft, Refusal};
+use postrider_store::Ids;
+use postrider_store::config::{Endpoint, EndpointSettings};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, patch, delete))
+}
+
+/// What of an endpoint can be given again and again.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointUpdate {
+    pub url: String,
+    /// The provider's own name for it, unique in the application.
+    #[serde(default)]
+    pub uid: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub description: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub disabled: bool,
+    /// Exact names, or patterns such as `user.*` where the contract allows them; `null`: every type.
+    #[serde(default)]
+    pub event_types: Option<Vec<String>>,
+    /// `null`: messages of every channel.
+    #[serde(default)]
+    pub channels: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: BTreeMap<String, String>,
+    /// Attempts a second.
+    #[serde(default)]
+    pub throttle_rate: Option<u16>,
+    /// The wire format; `null`: the application's.
+    #[serde(default)]
+    pub contract: Option<String>,
+    /// Which payloads to send: JSON with operators, such as `{"amount": {"$gt": 100}}`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub payload_filter: Option<Value>,
+    /// Attempts at once.
+    #[serde(default)]
+    pub max_concurrency: Option<u16>,
+    /// 1 to 30; `null`: as the contract says.
+    #[serde(default)]
+    pub timeout_seconds: Option<u8>,
+    /// Seconds between attempts; `[]`: no retry; `null`: as the contract says.
+    #[serde(default)]
+    pub retry_schedule: Option<Vec<u32>>,
+    /// `application/json` or `application/xml`, where the contract offers both.
+    #[serde(default)]
+    pub content_type: Option<String>,
+}
+
+/// An endpoint as it is given first.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct EndpointIn {
+    #[serde(flatten)]
+    pub endpoint: EndpointUpdate,
+    /// As the contract takes it; `null`: one is made.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// Sent with each request, beside the contract's own.
+    #[serde(default)]
+    pub headers: Option<BTreeMap<String, String>>,
+}
+
+/// Fields to change; the others stay.
+#[derive(ToSchema)]
+#[schema(as = EndpointPatch, rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a body in the OpenAPI document; patches are merged as JSON")]
+struct EndpointPatch {
+    url: Option<String>,
+    uid: Option<String>,
+    description: Option<String>,
+    disabled: Option<bool>,
+    event_types: Option<Vec<String>>,
+    channels: Option<Vec<String>>,
+    metadata: Option<BTreeMap<String, String>>,
+    throttle_rate: Option<u16>,
+    contract: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    payload_filter: Option<Value>,
+    max_concurrency: Option<u16>,
+    timeout_seconds: Option<u8>,
+    retry_schedule: Option<Vec<u32>>,
+    content_type: Option<String>,
+}
+
+/// An endpoint as it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointOut {
+    pub id: String,
+    #[serde(flatten)]
+    pub endpoint: EndpointUpdate,
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+fn none_if_empty<T>(list: &[T]) -> Option<Vec<T>>
+where
+    T: Clone,
+{
+    (!list.is_empty()).then(|| list.to_vec())
+}
+
+impl From<&Endpoint> for EndpointUpdate {
+    fn from(endpoint: &Endpoint) -> EndpointUpdate {
+        let settings = endpoint.settings.clone();
+        EndpointUpdate {
+            url: settings.url,
+            uid: endpoint.uid.clone(),
+            description: settings.description,
+            disabled: settings.disabled,
+            event_types: none_if_empty(&settings.event_types),
+            channels: none_if_empty(&settings.channels),
+            metadata: settings.metadata,
+            throttle_rate: settings.throttle_rate,
+            contract: Some(settings.contract),
+            payload_filter: settings.payload_filter,
+            max_concurrency: settings.max_concurrency,
+            timeout_seconds: settings.timeout_seconds,
+            retry_schedule: settings.retry_schedule,
+            content_type: settings.content_type,
+        }
+    }
+}
+
+/// The endpoint's settings, with the headers it is to have.
+fn draft(given: EndpointUpdate, headers: BTreeMap<String, String>) -> EndpointDraft {
+    let settings = EndpointSettings {
+        url: given.url,
+        description: given.description,
+        event_types: given.event_types.unwrap_or_default(),
+        channels: given.channels.unwrap_or_default(),
+        metadata: given.metadata,
+        throttle_rate: given.throttle_rate,
+        disabled: given.disabled,
+        contract: given.contract.unwrap_or_default(),
+        payload_filter: given.payload_filter,
+        max_concurrency: given.max_concurrency,
+        timeout_seconds: given.timeout_seconds,
+        retry_schedule: given.retry_schedule,
+        content_type: given.content_type,
+    };
+    EndpointDraft { uid: given.uid, settings, headers, secret: None }
+}
+
+pub fn shown(ids: &Ids, endpoint: &Endpoint) -> EndpointOut {
+    EndpointOut {
+        id: ids.text(endpoint.id),
+        endpoint: endpoint.into(),
+        created_at: timestamp::text(endpoint.created_ms),
+        updated_at: timestamp::text(endpoint.updated_ms),
+    }
+}
+
+/// List Endpoints
+#[utoipa::path(get, path = "/api/v1/app/{app_id}/endpoint", tag = "Endpoint", operation_id = "v1.endpoint.list",
+    params(("app_id" = String, Path), ("limit" = Option<u64>, Query), ("iterator" = Option<String>, Query),
+        ("order" = Option<String>, Query)),
+    responses((status = 200, body = ListResponse<EndpointOut>), Errors))]
+async fn list(
+    State(api): State<Api>,
+    auth: Auth,
+    Path(app): Path<String>,
+    query: Query,
+) -> Result<Json<ListResponse<EndpointOut>>, ApiError> {
+    let asked = Asked::from_query(&query, false)?;
+    let entry = api.accept.application(auth.0, &app)?;
+    let ids = api.accept.store().ids();
+    let endpoints = entry.endpoints.values().map(|endpoint| shown(ids, endpoint)).collect();
+    Ok(Json(asked.slice(endpoints, |endpoint: &EndpointOut| endpoint.id.clone())))
+}
+
+/// Create Endpoint
+#[utoipa::path(post, path = "/api/v1/app/{app_id}/endpoint", tag = "Endpoint", operation_id = "v1.endpoint.create",
+    params(("app_id" = String, Path), ("idempotency-key" = Option<String>, Header)), request_body = EndpointIn,
+    responses((status = 201, body = EndpointOut), Errors))]
+async fn create(
+    State(api): State<Api>,
+    auth: Auth,
+    Path(app): Path<String>,
+    idempotency: IdempotencyHeader,
+    body: Body<EndpointIn>,
+) -> Result<Response, ApiError> {
+    let ids = api.accept.store().ids();
+    let idempotency = idempotency.with(auth.0, &body.raw.bytes)?;
+    let EndpointIn { endpoint, secret, headers } = body.value;
+    let draft = EndpointDraft { secret, ..draft(endpoint, headers.unwrap_or_default()) };
+    let render = |endpoint: &Endpoint| answer(StatusCode::CREATED, &shown(ids, endpoint));
+    let made = api.accept.create_endpoint(auth.0, &app, draft, idempotency, &render).await?;
+    Ok(respond(made, render))
+}
+
+/// Get Endpoint
+#[utoipa::path(get, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}", tag = "Endpoint",
+    operation_id = "v1.endpoint.get", params(("app_id" = String, Path), ("endpoint_id" = String, Path)),
+    responses((status = 200, body = EndpointOut), Errors))]
+async fn get(
+    State(api): State<Api>,
+    auth: Auth,
+    Path((app, endpoint)): Path<(String, String)>,
+) -> Result<Json<EndpointOut>, ApiError> {
+    let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
+    Ok(Json(shown(api.accept.store().ids(), &endpoint)))
+}
+
+/// Update Endpoint
+#[utoipa::path(put, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}", tag = "Endpoint",
+    operation_id = "v1.endpoint.update", params(("app_id" = String, Path), ("endpoint_id" = String, Path)),
+    request_body = EndpointUpdate,
+    responses((status = 200, body = EndpointOut), (status = 201, body = EndpointOut), Errors))]
+async fn update(
+    State(api): State<Api>,
+    auth: Auth,
+    Path((app, endpoint)): Path<(String, String)>,
+    body: Body<EndpointUpdate>,
+) -> Result<Response, ApiError> {
+    let ids = api.accept.store().ids();
+    // A contract that is left out stays: it was promised to the endpoint's owner.
+    let edit = |row: &Endpoint| -> Result<EndpointDraft, Refusal> {
+        let mut given = body.value.clone();
+        given.contract.get_or_insert_with(|| row.settings.contract.clone());
+        Ok(draft(given, row.headers.clone()))
+    };
+    match api.accept.update_endpoint(auth.0, &app, &endpoint, edit).await {
+        Ok(row) => Ok(Json(shown(ids, &row)).into_response()),
+        // A uid that nothing has yet: PUT makes it.
+        Err(Refusal::NotFound("endpoint")) if !endpoint.starts_with("ep_") => {
+            let mut draft = draft(body.value, BTreeMap::new());
+            draft.uid.get_or_insert(endpoint);
+            let render = |row: &Endpoint| answer(StatusCode::CREATED, &shown(ids, row));
+            Ok(respond(api.accept.create_endpoint(auth.0, &app, draft, None, &render).await?, render))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Patch Endpoint
+#[utoipa::path(patch, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}", tag = "Endpoint",
+    operation_id = "patch_endpoint", params(("app_id" = String, Path), ("endpoint_id" = String, Path)),
+    request_body = EndpointPatch, responses((status = 200, body = EndpointOut), Errors))]
+async fn patch(
+    State(api): State<Api>,
+    auth: Auth,
+    Path((app, endpoint)): Path<(String, String)>,
+    body: Body<Map<String, Value>>,
+) -> Result<Json<EndpointOut>, ApiError> {
+    let edit = |row: &Endpoint| -> Result<EndpointDraft, Refusal> {
+        let whole: EndpointUpdate = patched(&EndpointUpdate::from(row), &body.value).map_err(as_refusal)?;
+        Ok(draft(whole, row.headers.clone()))
+    };
+    let row = api.accept.update_endpoint(auth.0, &app, &endpoint, edit).await?;
+    Ok(Json(shown(api.accept.store().ids(), &row)))
+}
+
+/// Delete Endpoint
+#[utoipa::path(delete, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}", tag = "Endpoint",
+    operation_id = "v1.endpoint.delete", params(("app_id" = String, Path), ("endpoint_id" = String, Path)),
+    responses((status = 204), Errors))]
+async fn delete(
+    State(api): State<Api>,
+    auth: Auth,
+    Path((app, endpoint)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    api.accept.delete_endpoint(auth.0, &app, &endpoint).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

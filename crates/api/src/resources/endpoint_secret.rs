@@ -1,0 +1,66 @@
+//! `…/endpoint/{endpoint_id}/secret`: what receivers verify with.
+
+use crate::Api;
+use crate::auth::Auth;
+use crate::body::Json as Body;
+use crate::error::{ApiError, Errors};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use postrider_accept::Rotation;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(get)).routes(routes!(rotate))
+}
+
+/// The secret in force; empty where the contract needs none and none was given.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EndpointSecretOut {
+    pub key: String,
+}
+
+/// A rotation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointSecretRotateIn {
+    /// `null`: one is made.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// How long the old secret stays valid, 0 to 604800; a day, where the contract signs with several.
+    #[serde(default)]
+    pub grace_period_seconds: Option<u32>,
+}
+
+/// Get Endpoint Secret
+#[utoipa::path(get, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret", tag = "Endpoint",
+    operation_id = "v1.endpoint.get-secret", params(("app_id" = String, Path), ("endpoint_id" = String, Path)),
+    responses((status = 200, body = EndpointSecretOut), Errors))]
+async fn get(
+    State(api): State<Api>,
+    auth: Auth,
+    Path((app, endpoint)): Path<(String, String)>,
+) -> Result<Json<EndpointSecretOut>, ApiError> {
+    let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
+    let key = endpoint.secrets.current.as_ref().map(|secret| secret.reveal().to_owned());
+    Ok(Json(EndpointSecretOut { key: key.unwrap_or_default() }))
+}
+
+/// Rotate Endpoint Secret
+#[utoipa::path(post, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate", tag = "Endpoint",
+    operation_id = "v1.endpoint.rotate-secret",
+    params(("app_id" = String, Path), ("endpoint_id" = String, Path), ("idempotency-key" = Option<String>, Header)),
+    request_body = EndpointSecretRotateIn, responses((status = 204), Errors))]
+async fn rotate(
+    State(api): State<Api>,
+    auth: Auth,
+    Path((app, endpoint)): Path<(String, String)>,
+    body: Body<EndpointSecretRotateIn>,
+) -> Result<StatusCode, ApiError> {
+    let rotation = Rotation { key: body.value.key, grace_seconds: body.value.grace_period_seconds };
+    api.accept.rotate_secret(auth.0, &app, &endpoint, rotation).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,245 @@
+//! `/api/v1/event-type`: the registry. Names may hold `/`, so a name is the rest of the path.
+
+use super::{as_refusal, or_default, patched};
+use crate::Api;
+use crate::auth::Auth;
+use crate::body::Json as Body;
+use crate::error::{ApiError, Errors};
+use crate::idempotency::{IdempotencyHeader, answer, respond};
+use crate::page::{Asked, ListResponse};
+use crate::query::Query;
+use crate::timestamp;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use postrider_accept::EventTypeDraft;
+use postrider_store::config::{EventType, EventTypeSettings};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, patch, delete)).route(
+        "/api/v1/event-type/{event_type_name}/{*rest}",
+        axum::routing::get(get_slashed).put(update_slashed).patch(patch_slashed).delete(delete_slashed),
+    )
+}
+
+/// What of an event type can be given again and again.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventTypeUpdate {
+    pub description: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub archived: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    pub deprecated: bool,
+    #[serde(default)]
+    pub feature_flag: Option<String>,
+    /// JSON Schemas by version.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub schemas: Option<Value>,
+}
+
+/// An event type as it is given first.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct EventTypeIn {
+    pub name: String,
+    #[serde(flatten)]
+    pub event_type: EventTypeUpdate,
+}
+
+/// Fields to change; the others stay.
+#[derive(ToSchema)]
+#[schema(as = EventTypePatch, rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes a body in the OpenAPI document; patches are merged as JSON")]
+struct EventTypePatch {
+    description: Option<String>,
+    archived: Option<bool>,
+    deprecated: Option<bool>,
+    feature_flag: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    schemas: Option<Value>,
+}
+
+/// An event type as it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventTypeOut {
+    pub name: String,
+    #[serde(flatten)]
+    pub event_type: EventTypeUpdate,
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+impl From<EventTypeUpdate> for EventTypeSettings {
+    fn from(given: EventTypeUpdate) -> EventTypeSettings {
+        EventTypeSettings {
+            description: given.description,
+            archived: given.archived,
+            deprecated: given.deprecated,
+            feature_flag: given.feature_flag,
+            schemas: given.schemas,
+        }
+    }
+}
+
+impl From<&EventType> for EventTypeUpdate {
+    fn from(row: &EventType) -> EventTypeUpdate {
+        let settings = row.settings.clone();
+        EventTypeUpdate {
+            description: settings.description,
+            archived: settings.archived,
+            deprecated: settings.deprecated,
+            feature_flag: settings.feature_flag,
+            schemas: settings.schemas,
+        }
+    }
+}
+
+fn shown(row: &EventType) -> EventTypeOut {
+    EventTypeOut {
+        name: row.name.clone(),
+        event_type: row.into(),
+        created_at: timestamp::text(row.created_ms),
+        updated_at: timestamp::text(row.updated_ms),
+    }
+}
+
+/// List Event Types
+#[utoipa::path(get, path = "/api/v1/event-type", tag = "Event Type", operation_id = "v1.event-type.list",
+    params(("limit" = Option<u64>, Query), ("iterator" = Option<String>, Query), ("order" = Option<String>, Query),
+        ("include_archived" = Option<bool>, Query), ("with_content" = Option<bool>, Query)),
+    responses((status = 200, body = ListResponse<EventTypeOut>), Errors))]
+async fn list(State(api): State<Api>, auth: Auth, query: Query) -> Result<Json<ListResponse<EventTypeOut>>, ApiError> {
+    let asked = Asked::from_query(&query, true)?;
+    let archived = query.flag("include_archived")?.unwrap_or(false);
+    let with_content = query.flag("with_content")?.unwrap_or(false);
+    let rows = api.accept.store().directory().event_types(auth.0.env);
+    let rows = rows.iter().filter(|row| archived || !row.settings.archived).map(|row| {
+        let mut row = shown(row);
+        row.event_type.schemas = row.event_type.schemas.filter(|_| with_content);
+        row
+    });
+    Ok(Json(asked.slice(rows.collect(), |row: &EventTypeOut| row.name.clone())))
+}
+
+/// Create Event Type
+#[utoipa::path(post, path = "/api/v1/event-type", tag = "Event Type", operation_id = "v1.event-type.create",
+    params(("idempotency-key" = Option<String>, Header)), request_body = EventTypeIn,
+    responses((status = 201, body = EventTypeOut), Errors))]
+async fn create(
+    State(api): State<Api>,
+    auth: Auth,
+    idempotency: IdempotencyHeader,
+    body: Body<EventTypeIn>,
+) -> Result<Response, ApiError> {
+    let idempotency = idempotency.with(auth.0, &body.raw.bytes)?;
+    let draft = EventTypeDraft { name: body.value.name, settings: body.value.event_type.into() };
+    let render = |row: &EventType| answer(StatusCode::CREATED, &shown(row));
+    Ok(respond(api.accept.create_event_type(auth.0, draft, idempotency, &render).await?, render))
+}
+
+/// Get Event Type
+#[utoipa::path(get, path = "/api/v1/event-type/{event_type_name}", tag = "Event Type",
+    operation_id = "v1.event-type.get", params(("event_type_name" = String, Path)),
+    responses((status = 200, body = EventTypeOut), Errors))]
+async fn get(State(api): State<Api>, auth: Auth, Path(name): Path<String>) -> Result<Json<EventTypeOut>, ApiError> {
+    Ok(Json(shown(&*api.accept.event_type(auth.0, &name)?)))
+}
+
+/// Update Event Type
+#[utoipa::path(put, path = "/api/v1/event-type/{event_type_name}", tag = "Event Type",
+    operation_id = "v1.event-type.update", params(("event_type_name" = String, Path)), request_body = EventTypeUpdate,
+    responses((status = 200, body = EventTypeOut), (status = 201, body = EventTypeOut), Errors))]
+async fn update(
+    State(api): State<Api>,
+    auth: Auth,
+    Path(name): Path<String>,
+    body: Body<EventTypeUpdate>,
+) -> Result<Response, ApiError> {
+    let row = api.accept.put_event_type(auth.0, &name, |_| Ok(body.value.clone().into())).await?;
+    let status = if row.created_ms == row.updated_ms { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(shown(&row))).into_response())
+}
+
+/// Patch Event Type
+#[utoipa::path(patch, path = "/api/v1/event-type/{event_type_name}", tag = "Event Type",
+    operation_id = "patch_event_type", params(("event_type_name" = String, Path)), request_body = EventTypePatch,
+    responses((status = 200, body = EventTypeOut), Errors))]
+async fn patch(
+    State(api): State<Api>,
+    auth: Auth,
+    Path(name): Path<String>,
+    body: Body<Map<String, Value>>,
+) -> Result<Json<EventTypeOut>, ApiError> {
+    api.accept.event_type(auth.0, &name)?;
+    let edit = |before: Option<&EventType>| {
+        let before = before.map(EventTypeUpdate::from).unwrap_or_default();
+        Ok(patched(&before, &body.value).map_err(as_refusal)?.into())
+    };
+    Ok(Json(shown(&api.accept.put_event_type(auth.0, &name, edit).await?)))
+}
+
+/// Delete Event Type
+///
+/// Archives it, so that it can be taken up again; with `expunge=true` it is forgotten.
+#[utoipa::path(delete, path = "/api/v1/event-type/{event_type_name}", tag = "Event Type",
+    operation_id = "v1.event-type.delete",
+    params(("event_type_name" = String, Path), ("expunge" = Option<bool>, Query)),
+    responses((status = 204), Errors))]
+async fn delete(
+    State(api): State<Api>,
+    auth: Auth,
+    Path(name): Path<String>,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
+    if query.flag("expunge")? == Some(true) {
+        api.accept.delete_event_type(auth.0, &name).await?;
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    api.accept.event_type(auth.0, &name)?;
+    let archive = |before: Option<&EventType>| {
+        let before = before.map(|row| row.settings.clone()).unwrap_or_default();
+        Ok(EventTypeSettings { archived: true, ..before })
+    };
+    api.accept.put_event_type(auth.0, &name, archive).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+type Slashed = Path<(String, String)>;
+
+fn joined(Path((first, rest)): Slashed) -> Path<String> {
+    Path(format!("{first}/{rest}"))
+}
+
+async fn get_slashed(state: State<Api>, auth: Auth, name: Slashed) -> Result<Json<EventTypeOut>, ApiError> {
+    get(state, auth, joined(name)).await
+}
+
+async fn update_slashed(
+    state: State<Api>,
+    auth: Auth,
+    name: Slashed,
+    body: Body<EventTypeUpdate>,
+) -> Result<Response, ApiError> {
+    update(state, auth, joined(name), body).await
+}
+
+async fn patch_slashed(
+    state: State<Api>,
+    auth: Auth,
+    name: Slashed,
+    body: Body<Map<String, Value>>,
+) -> Result<Json<EventTypeOut>, ApiError> {
+    patch(state, auth, joined(name), body).await
+}
+
+async fn delete_slashed(state: State<Api>, auth: Auth, name: Slashed, query: Query) -> Result<StatusCode, ApiError> {
+    delete(state, auth, joined(name), query).await
+}

@@ -1,0 +1,82 @@
+//! `/api/v1/key`: API keys of the environment.
+
+use crate::Api;
+use crate::auth::Auth;
+use crate::body::Json as Body;
+use crate::error::{ApiError, Errors};
+use crate::timestamp;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use postrider_store::Ids;
+use postrider_store::config::ApiKey;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
+}
+
+/// A key to make.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ApiKeyIn {
+    /// What it is for.
+    pub name: String,
+}
+
+/// An API key; `key` is shown once, when it is made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyOut {
+    pub id: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    pub created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<String>,
+}
+
+/// All keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ApiKeysOut {
+    pub data: Vec<ApiKeyOut>,
+}
+
+fn shown(ids: &Ids, row: &ApiKey, key: Option<&str>) -> ApiKeyOut {
+    ApiKeyOut {
+        id: ids.text(row.id),
+        name: row.name.clone(),
+        key: key.map(str::to_owned),
+        created_at: timestamp::text(row.created_ms),
+        revoked_at: row.revoked_ms.map(timestamp::text),
+    }
+}
+
+/// List API Keys
+#[utoipa::path(get, path = "/api/v1/key", tag = "API Key", operation_id = "v1.key.list",
+    responses((status = 200, body = ApiKeysOut), Errors))]
+async fn list(State(api): State<Api>, auth: Auth) -> Json<ApiKeysOut> {
+    let store = api.accept.store();
+    let keys = store.directory().keys(auth.0.env);
+    Json(ApiKeysOut { data: keys.iter().map(|row| shown(store.ids(), row, None)).collect() })
+}
+
+/// Create API Key
+#[utoipa::path(post, path = "/api/v1/key", tag = "API Key", operation_id = "v1.key.create", request_body = ApiKeyIn,
+    responses((status = 201, body = ApiKeyOut), Errors))]
+async fn create(State(api): State<Api>, auth: Auth, body: Body<ApiKeyIn>) -> Result<(StatusCode, Json<ApiKeyOut>), ApiError> {
+    let made = api.accept.create_key(auth.0.env, &body.value.name).await?;
+    let key = shown(api.accept.store().ids(), &made.row, Some(made.key.reveal()));
+    Ok((StatusCode::CREATED, Json(key)))
+}
+
+/// Revoke API Key
+#[utoipa::path(delete, path = "/api/v1/key/{key_id}", tag = "API Key", operation_id = "v1.key.revoke",
+    params(("key_id" = String, Path)), responses((status = 204), Errors))]
+async fn revoke(State(api): State<Api>, auth: Auth, Path(key): Path<String>) -> Result<StatusCode, ApiError> {
+    api.accept.revoke_key(auth.0.env, &key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,66 @@
+//! One file per resource.
+
+mod application;
+mod attempt;
+mod endpoint;
+mod endpoint_headers;
+mod endpoint_secret;
+mod event_type;
+mod health;
+mod key;
+mod message;
+mod metrics;
+
+use crate::Api;
+use crate::error::ApiError;
+use axum::http::{StatusCode, Uri};
+use utoipa_axum::router::OpenApiRouter;
+
+/// Every route, with its description.
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .merge(application::routes())
+        .merge(endpoint::routes())
+        .merge(endpoint_secret::routes())
+        .merge(endpoint_headers::routes())
+        .merge(event_type::routes())
+        .merge(message::routes())
+        .merge(attempt::routes())
+        .merge(key::routes())
+        .merge(health::routes())
+        .merge(metrics::routes())
+}
+
+pub async fn no_such_path(uri: Uri) -> ApiError {
+    let detail = format!("there is nothing at {}; see /api/v1/openapi.json for what there is", uri.path());
+    ApiError::plain(StatusCode::NOT_FOUND, "not_found", detail)
+}
+
+/// Reads `null` as "not given", so that a client that writes every field is understood.
+pub fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de> + Default,
+{
+    Ok(<Option<T> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A PATCH as the whole it results in: the fields that were sent replace those that are.
+pub fn patched<In>(current: &In, patch: &serde_json::Map<String, serde_json::Value>) -> Result<In, ApiError>
+where
+    In: serde::Serialize + serde::de::DeserializeOwned,
+{
+    let mut whole = serde_json::to_value(current).unwrap_or_default();
+    if let Some(fields) = whole.as_object_mut() {
+        fields.extend(patch.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    crate::body::parse(&serde_json::to_vec(&whole).unwrap_or_default())
+}
+
+/// A patch that does not fit is the caller's mistake, found inside of an edit.
+pub fn as_refusal(error: ApiError) -> postrider_accept::Refusal {
+    match error {
+        ApiError::Invalid(problems) => postrider_accept::Refusal::Invalid(problems),
+        ApiError::Plain { detail, .. } => postrider_accept::FieldProblem::value("", detail).into(),
+    }
+}

@@ -1,0 +1,256 @@
+//! Payload filters: JSON with operators, safe by construction.
+//!
+//! `{"amount": {"$gt": 100}, "customer.country": {"$in": ["DE", "AT"]}}`. Fields are paths with dots;
+//! several conditions must all hold; a plain value means `$eq`.
+
+use serde_json::{Number, Value};
+use std::cmp::Ordering;
+use thiserror::Error;
+
+const DEEPEST: usize = 16;
+const MOST_CONDITIONS: usize = 256;
+const OPERATORS: &str =
+    "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $startsWith, $endsWith, $contains, $and, $or, $not";
+
+/// A filter that was checked.
+#[derive(Clone, Debug)]
+pub struct PayloadFilter(Condition);
+
+/// What is wrong with a filter, where, and what would be right.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("at {path:?}: {message}")]
+pub struct FilterProblem {
+    pub path: String,
+    pub message: String,
+}
+
+#[derive(Clone, Debug)]
+enum Condition {
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+    Not(Box<Condition>),
+    Field(Vec<String>, Test),
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    Eq(Value),
+    Order(Value, fn(Ordering) -> bool),
+    In(Vec<Value>),
+    Exists(bool),
+    StartsWith(String),
+    EndsWith(String),
+    Contains(Value),
+}
+
+impl PayloadFilter {
+    pub fn parse(json: &Value) -> Result<PayloadFilter, FilterProblem> {
+        let mut left = MOST_CONDITIONS;
+        conditions(json, &[], "", DEEPEST, &mut left).map(PayloadFilter)
+    }
+
+    pub fn matches(&self, payload: &Value) -> bool {
+        self.0.holds(payload)
+    }
+}
+
+fn problem(path: &str, message: impl Into<String>) -> FilterProblem {
+    FilterProblem { path: path.to_owned(), message: message.into() }
+}
+
+/// An object of conditions on `field` (empty: the payload).
+fn conditions(json: &Value, field: &[String], path: &str, depth: usize, left: &mut usize) -> Result<Condition, FilterProblem> {
+    let Some(object) = json.as_object() else {
+        return Err(problem(path, "must be an object such as {\"amount\": {\"$gt\": 100}}"));
+    };
+    if depth == 0 {
+        return Err(problem(path, format!("is nested deeper than {DEEPEST} levels")));
+    }
+    let mut all = Vec::new();
+    for (key, value) in object {
+        *left = left.checked_sub(1).ok_or_else(|| problem(path, format!("has more than {MOST_CONDITIONS} conditions")))?;
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        all.push(match key.strip_prefix('$') {
+            Some(operator) => operation(operator, value, field, &path, depth - 1, left)?,
+            None => {
+                let mut field = field.to_vec();
+                field.extend(key.split('.').map(str::to_owned));
+                match value.as_object() {
+                    Some(_) => conditions(value, &field, &path, depth - 1, left)?,
+                    None => Condition::Field(field, Test::Eq(value.clone())),
+                }
+            }
+        });
+    }
+    Ok(Condition::All(all))
+}
+
+fn operation(
+    operator: &str,
+    value: &Value,
+    field: &[String],
+    path: &str,
+    depth: usize,
+    left: &mut usize,
+) -> Result<Condition, FilterProblem> {
+    let list = || value.as_array().ok_or_else(|| problem(path, "must be a list"));
+    let text = || value.as_str().map(str::to_owned).ok_or_else(|| problem(path, "must be a text"));
+    let order = |test: fn(Ordering) -> bool| match value {
+        Value::Number(_) | Value::String(_) => Ok(Test::Order(value.clone(), test)),
+        _ => Err(problem(path, "must be a number or a text")),
+    };
+    let test = match operator {
+        "and" | "or" => {
+            let parts = list()?.iter().map(|part| conditions(part, field, path, depth, left)).collect::<Result<_, _>>()?;
+            return Ok(if operator == "and" { Condition::All(parts) } else { Condition::Any(parts) });
+        }
+        "not" => return Ok(Condition::Not(Box::new(conditions(value, field, path, depth, left)?))),
+        "eq" => Test::Eq(value.clone()),
+        "ne" => return Ok(Condition::Not(Box::new(Condition::Field(field.to_vec(), Test::Eq(value.clone()))))),
+        "gt" => order(Ordering::is_gt)?,
+        "gte" => order(Ordering::is_ge)?,
+        "lt" => order(Ordering::is_lt)?,
+        "lte" => order(Ordering::is_le)?,
+        "in" => Test::In(list()?.clone()),
+        "nin" => return Ok(Condition::Not(Box::new(Condition::Field(field.to_vec(), Test::In(list()?.clone()))))),
+        "exists" => Test::Exists(value.as_bool().ok_or_else(|| problem(path, "must be true or false"))?),
+        "startsWith" => Test::StartsWith(text()?),
+        "endsWith" => Test::EndsWith(text()?),
+        "contains" => Test::Contains(value.clone()),
+        _ => return Err(problem(path, format!("is no operator; there are {OPERATORS}"))),
+    };
+    if field.is_empty() {
+        return Err(problem(path, "stands outside of a field; write {\"field\": {…}}"));
+    }
+    Ok(Condition::Field(field.to_vec(), test))
+}
+
+impl Condition {
+    fn holds(&self, payload: &Value) -> bool {
+        match self {
+            Condition::All(parts) => parts.iter().all(|part| part.holds(payload)),
+            Condition::Any(parts) => parts.iter().any(|part| part.holds(payload)),
+            Condition::Not(part) => !part.holds(payload),
+            Condition::Field(path, test) => test.holds(find(payload, path)),
+        }
+    }
+}
+
+/// The value at a path; a number steps into a list.
+fn find<'a>(payload: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(payload, |value, step| match value {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        other => other.get(step),
+    })
+}
+
+impl Test {
+    fn holds(&self, value: Option<&Value>) -> bool {
+        let text = value.and_then(Value::as_str);
+        match self {
+            Test::Eq(wanted) => value.unwrap_or(&Value::Null).same(wanted),
+            Test::Order(wanted, test) => value.and_then(|value| compare(value, wanted)).is_some_and(test),
+            Test::In(wanted) => wanted.iter().any(|wanted| value.unwrap_or(&Value::Null).same(wanted)),
+            Test::Exists(wanted) => value.is_some() == *wanted,
+            Test::StartsWith(start) => text.is_some_and(|text| text.starts_with(start)),
+            Test::EndsWith(end) => text.is_some_and(|text| text.ends_with(end)),
+            Test::Contains(wanted) => match (value, wanted) {
+                (Some(Value::String(text)), Value::String(part)) => text.contains(part),
+                (Some(Value::Array(items)), wanted) => items.iter().any(|item| item.same(wanted)),
+                _ => false,
+            },
+        }
+    }
+}
+
+/// Equality by value: `1`, `1.0` and `1.00` are one number, however they were written.
+trait Same {
+    fn same(&self, other: &Self) -> bool;
+}
+
+impl Same for Value {
+    fn same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Number(one), Value::Number(two)) => numbers(one, two) == Some(Ordering::Equal),
+            (Value::Array(one), Value::Array(two)) => {
+                one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.same(two))
+            }
+            (Value::Object(one), Value::Object(two)) => {
+                one.len() == two.len() && one.iter().all(|(key, one)| two.get(key).is_some_and(|two| one.same(two)))
+            }
+            (one, two) => one == two,
+        }
+    }
+}
+
+fn compare(value: &Value, wanted: &Value) -> Option<Ordering> {
+    match (value, wanted) {
+        (Value::Number(one), Value::Number(two)) => numbers(one, two),
+        (Value::String(one), Value::String(two)) => Some(one.cmp(two)),
+        _ => None,
+    }
+}
+
+fn numbers(one: &Number, two: &Number) -> Option<Ordering> {
+    let (one, two) = (one.to_string(), two.to_string());
+    match (one.parse::<i128>(), two.parse::<i128>()) {
+        (Ok(one), Ok(two)) => Some(one.cmp(&two)),
+        _ => one.parse::<f64>().ok()?.partial_cmp(&two.parse::<f64>().ok()?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn matches(filter: Value, payload: Value) -> bool {
+        PayloadFilter::parse(&filter).unwrap().matches(&payload)
+    }
+
+    #[test]
+    fn operators_do_what_their_names_say() {
+        let order = json!({"amount": 120.5, "status": "paid", "tags": ["a", "b"], "customer": {"country": "DE"}, "gone": null});
+        for filter in [
+            json!({}),
+            json!({"status": "paid"}),
+            json!({"amount": 120.50}),
+            json!({"amount": {"$gt": 100, "$lt": 200}}),
+            json!({"amount": {"$gte": 120.5, "$lte": 120.5}}),
+            json!({"customer.country": {"$in": ["AT", "DE"]}}),
+            json!({"customer": {"country": {"$nin": ["FR"]}}}),
+            json!({"tags.0": "a"}),
+            json!({"tags": {"$contains": "b"}}),
+            json!({"status": {"$startsWith": "pa", "$endsWith": "id", "$contains": "ai"}}),
+            json!({"missing": {"$exists": false}, "gone": {"$exists": true}}),
+            json!({"$or": [{"status": "open"}, {"amount": {"$gt": 1}}]}),
+            json!({"$and": [{"status": "paid"}, {"$not": {"amount": {"$lt": 1}}}]}),
+            json!({"status": {"$ne": "open"}}),
+        ] {
+            assert!(matches(filter.clone(), order.clone()), "{filter} should match");
+        }
+        for filter in [
+            json!({"status": "open"}),
+            json!({"amount": {"$gt": "100"}}),
+            json!({"missing": {"$gt": 1}}),
+            json!({"status": {"$not": {"$eq": "paid"}}}),
+            json!({"$or": []}),
+            json!({"tags": {"$startsWith": "a"}}),
+        ] {
+            assert!(!matches(filter.clone(), order.clone()), "{filter} should not match");
+        }
+    }
+
+    #[test]
+    fn a_wrong_filter_says_where_and_what_would_be_right() {
+        let wrong = |filter: Value| PayloadFilter::parse(&filter).unwrap_err().to_string();
+        assert!(wrong(json!({"a": {"$near": 1}})).starts_with("at \"a.$near\": is no operator; there are $eq"));
+        assert!(wrong(json!({"a": {"$in": 1}})).contains("must be a list"));
+        assert!(wrong(json!({"$gt": 1})).contains("outside of a field"));
+        assert!(wrong(json!([])).contains("must be an object"));
+        let deep = (0..40).fold(json!({"a": 1}), |inner, _| json!({"$not": inner}));
+        assert!(wrong(deep).contains("deeper than 16"));
+        let wide = Value::Object((0..300).map(|n| (format!("f{n}"), json!(n))).collect());
+        assert!(wrong(wide).contains("more than 256 conditions"));
+    }
+}

@@ -1,0 +1,136 @@
+//! What a response means.
+
+use serde::Deserialize;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+/// The longest `Retry-After` that is honoured.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
+/// How long an endpoint is left alone that asked to slow down and did not say how long.
+const SLOW_DOWN: Duration = Duration::from_secs(5);
+
+/// What of a response counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    pub status: u16,
+    /// The `Retry-After` header.
+    pub retry_after: Option<&'a str>,
+    /// Wall clock, milliseconds since the epoch.
+    pub now_ms: i64,
+}
+
+/// What it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    pub outcome: Outcome,
+    /// The endpoint is to be disabled.
+    pub disable: bool,
+    /// The endpoint is to get nothing for so long.
+    pub slow_down: Option<Duration>,
+    /// The next try is not to come earlier.
+    pub retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Success,
+    /// Failed, and worth another try.
+    Retry,
+    /// Failed for good.
+    Fail,
+}
+
+/// A status or a class of them: `204`, `"2xx"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "StatusText")]
+pub enum Status {
+    One(u16),
+    Class(u16),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StatusText {
+    Number(u16),
+    Text(String),
+}
+
+impl TryFrom<StatusText> for Status {
+    type Error = String;
+
+    fn try_from(text: StatusText) -> Result<Status, String> {
+        match text {
+            StatusText::Number(status @ 100..=599) => Ok(Status::One(status)),
+            StatusText::Text(text) if matches!(text.as_str(), "1xx" | "2xx" | "3xx" | "4xx" | "5xx") => {
+                Ok(Status::Class(u16::from(text.as_bytes()[0] - b'0')))
+            }
+            StatusText::Number(other) => Err(format!("{other} is no HTTP status")),
+            StatusText::Text(other) => Err(format!("{other:?} is no class of statuses; use \"2xx\" or a number")),
+        }
+    }
+}
+
+/// A contract's rules for responses.
+#[derive(Clone, Debug)]
+pub struct JudgeRules {
+    pub success: Vec<Status>,
+    /// `None`: everything that is no success.
+    pub retry: Option<Vec<Status>>,
+    pub disable: Vec<Status>,
+    pub slow_down: Vec<Status>,
+    pub retry_after: bool,
+}
+
+impl JudgeRules {
+    pub fn judge(&self, answer: &Answer<'_>) -> Judgement {
+        let is = |statuses: &[Status]| statuses.iter().any(|status| status.holds(answer.status));
+        let disable = is(&self.disable);
+        let outcome = if is(&self.success) {
+            Outcome::Success
+        } else if !disable && self.retry.as_deref().is_none_or(is) {
+            Outcome::Retry
+        } else {
+            Outcome::Fail
+        };
+        let asked = answer.retry_after.filter(|_| self.retry_after && outcome == Outcome::Retry);
+        let retry_after = asked.and_then(|text| retry_after(text, answer.now_ms));
+        let slow_down = is(&self.slow_down).then(|| retry_after.unwrap_or(SLOW_DOWN));
+        Judgement { outcome, disable, slow_down, retry_after }
+    }
+}
+
+impl Status {
+    fn holds(self, status: u16) -> bool {
+        match self {
+            Status::One(one) => one == status,
+            Status::Class(class) => status / 100 == class,
+        }
+    }
+}
+
+/// Seconds, or a date.
+fn retry_after(text: &str, now_ms: i64) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
+    }
+    let at = OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok()?;
+    let wait = (at.unix_timestamp_nanos() / 1_000_000) as i64 - now_ms;
+    Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)).min(LONGEST_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_at_most_a_day() {
+        let now_ms = 1_700_000_000_000;
+        assert_eq!(retry_after("120", now_ms), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("Tue, 14 Nov 2023 22:14:20 GMT", now_ms), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after("Tue, 14 Nov 2000 22:14:20 GMT", now_ms), Some(Duration::ZERO));
+        assert_eq!(retry_after("99999999", now_ms), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(retry_after("soon", now_ms), None);
+    }
+}

@@ -1,0 +1,238 @@
+//! One try of one delivery: read the endpoint as it is now, render, send, judge.
+
+use crate::job::Job;
+use bytes::Bytes;
+use postrider_clock::Clock;
+use postrider_contract::{
+    Answer, ApplicationView, Book, ContentType, Contract, EndpointView, MessageView, Outcome, Outgoing, Request,
+};
+use postrider_egress::{Call, Egress, Reply, SendError};
+use postrider_store::config::Endpoint;
+use postrider_store::message::{AttemptOutcome, AttemptRecord, Message, Retry};
+use postrider_store::{AppEntry, Store};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What an attempt needs of the house.
+#[derive(Debug)]
+pub struct Tools {
+    pub store: Store,
+    pub egress: Egress,
+    pub contracts: Arc<Book>,
+    /// The operator's settings for contracts, by contract.
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    pub clock: Clock,
+}
+
+/// An attempt that ended, for the scheduler to act on.
+#[derive(Debug)]
+pub struct Finished {
+    pub record: AttemptRecord,
+    pub effect: Effect,
+}
+
+/// What an attempt says about its endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    pub success: bool,
+    /// Whether a request was really made (or tried): only those speak about the endpoint's health.
+    pub real: bool,
+    /// Send the endpoint nothing for so long.
+    pub hold: Option<Duration>,
+    /// The endpoint asked not to be called again.
+    pub disable: bool,
+    /// It was the last of several tries.
+    pub exhausted: bool,
+}
+
+/// How an attempt ended, before it is known what follows.
+struct Ended {
+    outcome: AttemptOutcome,
+    response: Bytes,
+    judged: Outcome,
+    hold: Option<Duration>,
+    disable: bool,
+    retry_after: Option<Duration>,
+    real: bool,
+}
+
+impl Ended {
+    fn failed(code: &str, reason: String, judged: Outcome) -> Ended {
+        Ended {
+            response: Bytes::from(reason.clone()),
+            outcome: AttemptOutcome { success: false, status: 0, error: Some((code.to_owned(), reason)) },
+            judged,
+            hold: None,
+            disable: false,
+            retry_after: None,
+            real: code != "cancelled",
+        }
+    }
+
+    fn cancelled(reason: &str) -> Ended {
+        Ended::failed("cancelled", reason.to_owned(), Outcome::Fail)
+    }
+}
+
+/// Makes one attempt. `random` decides the jitter of its retry.
+pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
+    let started_ms = tools.clock.wall_ms();
+    let started = tools.clock.steady_ms();
+    let found = tools.store.directory().endpoint(job.delivery.endpoint);
+    let ended = match &found {
+        None => Ended::cancelled("the endpoint was deleted"),
+        Some((_, endpoint)) if endpoint.settings.disabled => Ended::cancelled("the endpoint is disabled"),
+        Some((app, endpoint)) => run(tools, job, app, endpoint).await,
+    };
+    let now = tools.clock.steady_ms();
+    let tries = job.attempts + 1;
+    let retry = match (&found, ended.judged) {
+        (Some((_, endpoint)), Outcome::Retry) => retry(tools, endpoint, tries, random, ended.retry_after, now),
+        _ => None,
+    };
+    let effect = Effect {
+        success: ended.outcome.success,
+        real: ended.real,
+        hold: ended.hold,
+        disable: ended.disable,
+        exhausted: ended.judged == Outcome::Retry && retry.is_none() && tries > 1,
+    };
+    let record = AttemptRecord {
+        delivery: job.delivery,
+        outcome: ended.outcome,
+        url: found.map(|(_, endpoint)| endpoint.settings.url.clone()).unwrap_or_default(),
+        response: ended.response,
+        started_ms,
+        duration_ms: now - started,
+        retry,
+        stored: job.stored,
+    };
+    Finished { record, effect }
+}
+
+async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> Ended {
+    let Some(contract) = tools.contracts.get(&endpoint.settings.contract) else {
+        let reason = format!("the contract {:?} is not loaded; start with --contracts DIR", endpoint.settings.contract);
+        return Ended::failed("template", reason, Outcome::Fail);
+    };
+    let message = match message(tools, job).await {
+        Ok(Some(message)) => message,
+        Ok(None) => return Ended::cancelled("the message is no longer kept"),
+        // Nothing was sent: this is our own trouble, and worth another try.
+        Err(reason) => return Ended::failed("cancelled", reason, Outcome::Retry),
+    };
+    let request = match render(tools, job, app, endpoint, contract, &message) {
+        Ok(request) => request,
+        Err(reason) => return Ended::failed("template", reason, Outcome::Fail),
+    };
+    let seconds = match contract.timeout() {
+        rule if rule.fixed => rule.seconds,
+        rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
+    };
+    let call = Call {
+        url: &endpoint.settings.url,
+        headers: &request.headers,
+        body: request.body,
+        deadline: Duration::from_secs(u64::from(seconds)),
+    };
+    match tools.egress.send(call).await {
+        Ok(reply) => judge(contract, reply, tools.clock.wall_ms()),
+        Err(error) => unanswered(error),
+    }
+}
+
+async fn message(tools: &Tools, job: &Job) -> Result<Option<Arc<Message>>, String> {
+    if let Some(held) = &job.message {
+        return Ok(Some(held.message.clone()));
+    }
+    let read = tools.store.message_by_id(job.delivery.message).await;
+    read.map(|message| message.map(Arc::new)).map_err(|error| error.to_string())
+}
+
+fn render(
+    tools: &Tools,
+    job: &Job,
+    app: &AppEntry,
+    endpoint: &Endpoint,
+    contract: &Contract,
+    message: &Message,
+) -> Result<Request, String> {
+    let ids = tools.store.ids();
+    let (message_id, endpoint_id, app_id) = (ids.text(message.id), ids.text(endpoint.id), ids.text(app.app.id));
+    let now_ms = tools.clock.wall_ms();
+    let secrets = endpoint.secrets.in_force(now_ms);
+    let headers: Vec<_> = endpoint.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let content_type = endpoint.settings.content_type.as_deref().and_then(|text| text.parse().ok());
+    let nothing = BTreeMap::new();
+    let outgoing = Outgoing {
+        message: MessageView {
+            id: &message_id,
+            event_type: &message.event_type,
+            event_id: message.event_id.as_deref(),
+            payload: &message.payload,
+            created_ms: message.created_ms,
+        },
+        endpoint: EndpointView {
+            id: &endpoint_id,
+            uid: endpoint.uid.as_deref(),
+            url: &endpoint.settings.url,
+            event_types: &endpoint.settings.event_types,
+            metadata: &endpoint.settings.metadata,
+            content_type: content_type.or(contract.content_types().first().copied()).unwrap_or(ContentType::Json),
+            created_ms: endpoint.created_ms,
+            updated_ms: endpoint.updated_ms,
+        },
+        application: ApplicationView {
+            id: &app_id,
+            uid: app.app.uid.as_deref(),
+            name: &app.app.settings.name,
+            metadata: &app.app.settings.metadata,
+        },
+        secrets: &secrets,
+        headers: &headers,
+        settings: tools.settings.get(contract.name()).unwrap_or(&nothing),
+        attempt: job.attempts + 1,
+        now_ms,
+    };
+    contract.render(&outgoing).map_err(|error| error.to_string())
+}
+
+fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
+    let status = reply.status.as_u16();
+    let retry_after = reply.headers.get("retry-after").and_then(|value| value.to_str().ok());
+    let judgement = contract.judge(&Answer { status, retry_after, now_ms });
+    let success = judgement.outcome == Outcome::Success;
+    let reason = || {
+        let name = reply.status.canonical_reason().unwrap_or("not a known status");
+        ("status".to_owned(), format!("the endpoint answered {status} ({name})"))
+    };
+    Ended {
+        outcome: AttemptOutcome { success, status, error: (!success).then(reason) },
+        response: reply.body,
+        judged: judgement.outcome,
+        hold: judgement.slow_down,
+        disable: judgement.disable,
+        retry_after: judgement.retry_after,
+        real: true,
+    }
+}
+
+fn unanswered(error: SendError) -> Ended {
+    let judged = if error.is_final() { Outcome::Fail } else { Outcome::Retry };
+    Ended::failed(error.code(), error.to_string(), judged)
+}
+
+fn retry(
+    tools: &Tools,
+    endpoint: &Endpoint,
+    tries: u32,
+    random: u64,
+    retry_after: Option<Duration>,
+    now_ms: i64,
+) -> Option<Retry> {
+    let contract = tools.contracts.get(&endpoint.settings.contract)?;
+    let delay = contract.retry_delay(endpoint.settings.retry_schedule.as_deref(), tries, random)?;
+    let delay = delay.max(retry_after.unwrap_or_default());
+    Some(Retry { due_ms: now_ms + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 4), attempts: tries })
+}

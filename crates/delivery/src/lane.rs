@@ -1,0 +1,289 @@
+//! One endpoint's queue, and how much of it may go out at once.
+//!
+//! The window adapts: it grows by one with each success and halves with each failure, so an
+//! endpoint that hangs soon holds one connection, not all of its share, and one that comes back
+//! after an outage is not run over.
+
+use crate::health::Health;
+use crate::job::Job;
+use postrider_store::id::{AppId, MessageId};
+use postrider_store::message::{DeliveryKey, Retry, Scheduled};
+use std::collections::{HashSet, VecDeque};
+
+/// Deliveries that wait in memory for one endpoint; more wait in the store.
+pub const READY_LIMIT: usize = 1_000;
+/// Below this many, more are paged in.
+const READY_LOW: usize = 200;
+/// Deliveries that one page brings.
+const PAGE: usize = 500;
+/// Attempts at once to an endpoint that sets no limit of its own.
+pub const DEFAULT_CONCURRENCY: u32 = 64;
+const FIRST_WINDOW: u32 = 8;
+
+/// What of an endpoint's settings the lane needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneSettings {
+    pub app: AppId,
+    pub max_concurrency: u32,
+    /// Attempts a second.
+    pub rate: Option<u16>,
+    /// Deleted or disabled: what waits is cancelled, whenever it is due.
+    pub gone: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Lane {
+    pub settings: LaneSettings,
+    pub ready: VecDeque<Job>,
+    pub running: u32,
+    pub health: Health,
+    /// Waiting for its turn in the scheduler's queue.
+    pub in_turn: bool,
+    /// The wake-up that the scheduler holds for it, steady ms.
+    pub timer: Option<i64>,
+    window: u32,
+    hold_until: i64,
+    /// Everything in memory: ready, running, or done and not yet recorded.
+    known: HashSet<(MessageId, bool)>,
+    /// The first due time of what may lie in the store.
+    stored_due: Option<i64>,
+    loading: Option<Loading>,
+}
+
+/// A page on its way; what is recorded meanwhile may still be on it.
+#[derive(Debug, Default)]
+struct Loading {
+    recorded: HashSet<(MessageId, bool)>,
+}
+
+/// A page to ask the store for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRequest {
+    pub until_ms: i64,
+    pub limit: usize,
+}
+
+impl Lane {
+    pub fn new(settings: LaneSettings, failing_since_ms: Option<i64>) -> Lane {
+        Lane {
+            settings,
+            ready: VecDeque::new(),
+            running: 0,
+            health: Health::new(failing_since_ms),
+            in_turn: false,
+            timer: None,
+            window: FIRST_WINDOW,
+            hold_until: 0,
+            known: HashSet::new(),
+            stored_due: None,
+            loading: None,
+        }
+    }
+
+    /// Takes a delivery into memory, or says that there are too many.
+    pub fn push(&mut self, job: Job) -> Result<(), Job> {
+        if self.ready.len() >= READY_LIMIT {
+            return Err(job);
+        }
+        self.known.insert(key(job.delivery));
+        self.ready.push_back(job);
+        Ok(())
+    }
+
+    /// The next delivery that may start now.
+    pub fn start(&mut self, now_ms: i64) -> Option<Job> {
+        if !self.may_start(now_ms) {
+            return None;
+        }
+        let job = self.ready.pop_front()?;
+        self.running += 1;
+        if let Some(rate) = self.settings.rate.filter(|_| !self.settings.gone) {
+            // Spread over the second: the next may start one interval after this one.
+            self.hold_until = self.hold_until.max(now_ms) + (1_000 / i64::from(rate.max(1))).max(1);
+        }
+        Some(job)
+    }
+
+    pub fn may_start(&self, now_ms: i64) -> bool {
+        let window = self.window.min(self.settings.max_concurrency);
+        !self.ready.is_empty() && (self.settings.gone || (self.running < window && now_ms >= self.hold_until))
+    }
+
+    /// An attempt came back.
+    pub fn finished(&mut self, success: bool) {
+        self.running -= 1;
+        self.window = if success {
+            (self.window + 1).min(self.settings.max_concurrency)
+        } else {
+            (self.window / 2).max(1)
+        };
+    }
+
+    /// Sends nothing before `until_ms`.
+    pub fn hold(&mut self, until_ms: i64) {
+        self.hold_until = self.hold_until.max(until_ms);
+    }
+
+    /// The endpoint was changed: what was learned about the old one is no longer true.
+    pub fn changed(&mut self, settings: LaneSettings) {
+        self.settings = settings;
+        self.hold_until = 0;
+        self.window = self.window.max(FIRST_WINDOW);
+    }
+
+    /// An attempt is on disk; a retry lies in the store now.
+    pub fn recorded(&mut self, delivery: DeliveryKey, retry: Option<Retry>) {
+        self.known.remove(&key(delivery));
+        if let Some(loading) = &mut self.loading {
+            loading.recorded.insert(key(delivery));
+        }
+        if let Some(retry) = retry {
+            self.stored_at(retry.due_ms);
+        }
+    }
+
+    /// A delivery that is not in memory lies in the store, due at `due_ms`.
+    pub fn stored_at(&mut self, due_ms: i64) {
+        self.stored_due = Some(self.stored_due.map_or(due_ms, |first| first.min(due_ms)));
+    }
+
+    /// The page to load now, if any.
+    pub fn wants_page(&mut self, now_ms: i64) -> Option<PageRequest> {
+        let due = self.stored_due?;
+        if self.loading.is_some() || self.ready.len() >= READY_LOW || (due > now_ms && !self.settings.gone) {
+            return None;
+        }
+        self.stored_due = None;
+        self.loading = Some(Loading::default());
+        let until_ms = if self.settings.gone { i64::MAX } else { now_ms };
+        // What is in memory is in the store's page too, so the page must be longer than that.
+        Some(PageRequest { until_ms, limit: PAGE + self.known.len() })
+    }
+
+    /// The page came: what is not in memory yet is ready.
+    pub fn page(&mut self, request: PageRequest, rows: Vec<Scheduled>, next_due: Option<i64>, now_ms: i64) {
+        let Some(loading) = self.loading.take() else { return };
+        let more = rows.len() >= request.limit;
+        for row in rows {
+            let key = key(row.delivery);
+            if !self.known.contains(&key) && !loading.recorded.contains(&key) {
+                self.known.insert(key);
+                self.ready.push_back(Job::from_store(row, now_ms));
+            }
+        }
+        // A retry or resend that was recorded meanwhile has told its own due time.
+        if more {
+            self.stored_at(now_ms);
+        }
+        if let Some(due) = next_due {
+            self.stored_at(due);
+        }
+    }
+
+    /// When to look at this lane again, steady ms.
+    pub fn next_wake(&self) -> Option<i64> {
+        let held = (!self.ready.is_empty()).then_some(self.hold_until);
+        let due = self.stored_due.filter(|_| self.loading.is_none() && self.ready.len() < READY_LOW);
+        [held, due].into_iter().flatten().min()
+    }
+
+    /// Deliveries that have waited since before `before_ms` and are in memory alone; from now on
+    /// they count as stored, for the caller puts them there.
+    pub fn park_older_than(&mut self, before_ms: i64, now_ms: i64) -> Vec<Scheduled> {
+        let old = self.ready.iter_mut().filter(|job| !job.stored && job.since_ms < before_ms);
+        old.map(|job| {
+            job.stored = true;
+            Scheduled { delivery: job.delivery, due_ms: now_ms, attempts: job.attempts }
+        })
+        .collect()
+    }
+
+    /// Deliveries in memory that have no row in the store.
+    pub fn unstored(&self) -> usize {
+        self.ready.iter().filter(|job| !job.stored).count()
+    }
+
+    /// Nothing to do and nothing to remember.
+    pub fn is_idle(&self) -> bool {
+        self.known.is_empty()
+            && self.running == 0
+            && self.stored_due.is_none()
+            && self.loading.is_none()
+            && self.health.is_good()
+    }
+}
+
+fn key(delivery: DeliveryKey) -> (MessageId, bool) {
+    (delivery.message, delivery.manual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postrider_store::id::EndpointId;
+
+    fn settings() -> LaneSettings {
+        LaneSettings { app: AppId(1), max_concurrency: 64, rate: None, gone: false }
+    }
+
+    fn job(n: i64) -> Job {
+        let delivery = DeliveryKey { message: MessageId(n), endpoint: EndpointId(1), manual: false };
+        Job { delivery, attempts: 0, stored: false, message: None, since_ms: 0 }
+    }
+
+    fn row(n: i64) -> Scheduled {
+        Scheduled { delivery: job(n).delivery, due_ms: 5, attempts: 1 }
+    }
+
+    #[test]
+    fn an_endpoint_that_fails_ends_up_with_one_attempt_at_a_time_and_recovers_step_by_step() {
+        let mut lane = Lane::new(settings(), None);
+        (0..100).for_each(|n| lane.push(job(n)).unwrap());
+        let started = std::iter::from_fn(|| lane.start(0)).count();
+        assert_eq!(started, FIRST_WINDOW as usize);
+        (0..started).for_each(|_| lane.finished(false));
+        assert_eq!(std::iter::from_fn(|| lane.start(0)).count(), 1);
+        lane.finished(true);
+        assert_eq!(std::iter::from_fn(|| lane.start(0)).count(), 2);
+    }
+
+    #[test]
+    fn a_rate_spreads_attempts_over_the_second() {
+        let mut lane = Lane::new(LaneSettings { rate: Some(10), ..settings() }, None);
+        (0..100).for_each(|n| lane.push(job(n)).unwrap());
+        let mut started = 0;
+        for now in 0..1_000 {
+            while lane.start(now).is_some() {
+                started += 1;
+                lane.finished(true);
+            }
+        }
+        assert_eq!(started, 10);
+    }
+
+    #[test]
+    fn a_page_brings_nothing_that_is_in_memory_or_was_recorded_while_it_came() {
+        let mut lane = Lane::new(settings(), None);
+        lane.push(job(1)).unwrap();
+        lane.push(job(2)).unwrap();
+        lane.stored_at(0);
+        let request = lane.wants_page(10).unwrap();
+        assert_eq!(lane.wants_page(10), None, "one page at a time");
+        lane.recorded(job(2).delivery, None);
+        lane.page(request, vec![row(1), row(2), row(3)], None, 10);
+        let waiting: Vec<i64> = lane.ready.iter().map(|job| job.delivery.message.0).collect();
+        assert_eq!(waiting, [1, 2, 3], "1 and 2 once, as they were");
+        lane.recorded(job(1).delivery, Some(Retry { due_ms: 20, attempts: 1 }));
+        assert_eq!((lane.wants_page(19), lane.wants_page(20).is_some()), (None, true));
+    }
+
+    #[test]
+    fn a_deleted_endpoint_gives_up_what_is_not_due_yet() {
+        let mut lane = Lane::new(settings(), None);
+        lane.stored_at(1_000_000);
+        assert_eq!(lane.wants_page(10), None);
+        lane.changed(LaneSettings { gone: true, ..settings() });
+        assert_eq!(lane.wants_page(10).map(|page| page.until_ms), Some(i64::MAX));
+    }
+}

@@ -1,0 +1,454 @@
+//! The task that owns the schedule.
+//!
+//! Everything that happens comes to it as a message (commits, finished attempts, pages, the clock),
+//! so nothing in here is locked or shared. Who may send next is decided in turn: by application,
+//! then by endpoint.
+
+use crate::attempt::{Finished, Tools, attempt};
+use crate::health::Verdict;
+use crate::job::{Held, Job};
+use crate::lane::{DEFAULT_CONCURRENCY, Lane, LaneSettings, PageRequest};
+use crate::metrics::DeliveryMetrics;
+use postrider_clock::Clock;
+use postrider_contract::Book;
+use postrider_egress::Egress;
+use postrider_store::config::{Change, Endpoint};
+use postrider_store::fair::FairQueue;
+use postrider_store::id::{AppId, EndpointId};
+use postrider_store::message::{DeliveryKey, Message, Retry, Scheduled};
+use postrider_store::{AppEntry, ChangeError, Event, Store, StoreError};
+use rand::Rng;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Attempts under way at once, over all endpoints.
+const RUNNING: usize = 1_024;
+/// Attempts that may wait to be recorded (a full disk): beyond it nothing more is sent.
+const UNRECORDED: usize = 20_000;
+/// How long a delivery may be in memory alone before the store gets a row for it.
+const PARK_AFTER_MS: i64 = 5_000;
+const TICK_MS: i64 = 1_000;
+/// How often the store is asked for waiting deliveries that nobody in memory works on.
+const SWEEP_MS: i64 = 60_000;
+
+/// What delivery is made of.
+#[derive(Debug)]
+pub struct Options {
+    pub store: Store,
+    pub events: mpsc::Receiver<Event>,
+    pub egress: Egress,
+    pub contracts: Arc<Book>,
+    /// The operator's settings for contracts, by contract.
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    pub clock: Clock,
+    pub metrics: DeliveryMetrics,
+}
+
+/// The running task.
+#[derive(Debug)]
+pub struct Delivery {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Delivery {
+    /// Starts delivering: first what the store holds, then what comes.
+    pub fn start(options: Options) -> Delivery {
+        let (stop, stopped) = oneshot::channel();
+        Delivery { stop, task: tokio::spawn(Scheduler::new(options).run(stopped)) }
+    }
+
+    /// Starts no more attempts, and returns when those under way are finished and recorded.
+    pub async fn drain(self) {
+        let _ = self.stop.send(());
+        if self.task.await.is_err() {
+            tracing::error!("delivery ended with a panic");
+        }
+    }
+}
+
+/// A page that came from the store.
+struct Page {
+    endpoint: EndpointId,
+    request: PageRequest,
+    result: Result<(Vec<Scheduled>, Option<i64>), StoreError>,
+}
+
+/// News from the tasks that the scheduler started.
+enum News {
+    Finished(Box<Finished>),
+    Page(Page),
+    Swept(Vec<(EndpointId, i64)>, i64),
+}
+
+struct Scheduler {
+    tools: Arc<Tools>,
+    events: mpsc::Receiver<Event>,
+    metrics: DeliveryMetrics,
+    clock: Clock,
+    lanes: HashMap<EndpointId, Lane>,
+    turns: FairQueue<AppId, EndpointId>,
+    timers: BinaryHeap<Reverse<(i64, EndpointId)>>,
+    running: usize,
+    unrecorded: usize,
+    held_bytes: Arc<AtomicUsize>,
+    news: mpsc::UnboundedReceiver<News>,
+    news_sender: mpsc::UnboundedSender<News>,
+    next_tick: i64,
+    next_sweep: i64,
+    draining: bool,
+}
+
+impl Scheduler {
+    fn new(options: Options) -> Scheduler {
+        let (news_sender, news) = mpsc::unbounded_channel();
+        let clock = options.clock.clone();
+        let now = clock.steady_ms();
+        Scheduler {
+            tools: Arc::new(Tools {
+                store: options.store,
+                egress: options.egress,
+                contracts: options.contracts,
+                settings: options.settings,
+                clock: options.clock,
+            }),
+            events: options.events,
+            metrics: options.metrics,
+            clock,
+            lanes: HashMap::new(),
+            turns: FairQueue::new(usize::MAX),
+            timers: BinaryHeap::new(),
+            running: 0,
+            unrecorded: 0,
+            held_bytes: Arc::default(),
+            news,
+            news_sender,
+            next_tick: now,
+            next_sweep: now,
+            draining: false,
+        }
+    }
+
+    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        let clock = self.clock.clone();
+        let mut events = Vec::new();
+        let mut news = Vec::new();
+        while !(self.draining && self.running == 0) {
+            let wake = self.timers.peek().map_or(self.next_tick, |Reverse((at, _))| (*at).min(self.next_tick));
+            tokio::select! {
+                biased;
+                _ = &mut stopped, if !self.draining => self.draining = true,
+                n = self.news.recv_many(&mut news, 256) => if n == 0 { break },
+                n = self.events.recv_many(&mut events, 16) => if n == 0 { break },
+                () = clock.sleep_until(wake) => {}
+            }
+            self.take_news(&mut news);
+            events.drain(..).for_each(|event| self.event(event));
+            self.wake();
+            self.launch();
+        }
+        self.tools.store.flush().await;
+    }
+
+    fn take_news(&mut self, news: &mut Vec<News>) {
+        let mut records = Vec::new();
+        for news in news.drain(..) {
+            match news {
+                News::Finished(finished) => {
+                    self.metrics.finished(&finished);
+                    self.finished(&finished);
+                    records.push(finished.record);
+                }
+                News::Page(page) => self.page(page),
+                News::Swept(waiting, rows) => self.swept(waiting, rows),
+            }
+        }
+        if !records.is_empty() {
+            self.unrecorded += records.len();
+            self.tools.store.record(records);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Accepted(messages) => self.accepted(messages),
+            Event::Recorded(recorded) => self.recorded(recorded),
+            Event::Parked(rows) => {
+                for row in rows {
+                    self.store_has(row.delivery, row.due_ms);
+                }
+            }
+            Event::Changed(change) => self.changed(*change),
+        }
+    }
+
+    /// Messages straight from their commit: into the lanes, or to the store when a lane is full.
+    fn accepted(&mut self, messages: Vec<Arc<Message>>) {
+        let now = self.clock.steady_ms();
+        let mut overflow = Vec::new();
+        for message in messages {
+            let held = Held::new(message.clone(), &self.held_bytes);
+            for endpoint in &message.endpoints {
+                let delivery = DeliveryKey { message: message.id, endpoint: *endpoint, manual: false };
+                let job = Job { delivery, attempts: 0, stored: false, message: held.clone(), since_ms: now };
+                if self.lane(*endpoint).push(job).is_err() {
+                    overflow.push(Scheduled { delivery, due_ms: now, attempts: 0 });
+                }
+                self.turn(*endpoint, now);
+            }
+        }
+        if !overflow.is_empty() {
+            self.tools.store.park(overflow);
+        }
+    }
+
+    fn recorded(&mut self, recorded: Vec<(DeliveryKey, Option<Retry>)>) {
+        self.unrecorded = self.unrecorded.saturating_sub(recorded.len());
+        let now = self.clock.steady_ms();
+        for (delivery, retry) in recorded {
+            self.lane(delivery.endpoint).recorded(delivery, retry);
+            self.turn(delivery.endpoint, now);
+        }
+    }
+
+    fn store_has(&mut self, delivery: DeliveryKey, due_ms: i64) {
+        let lane = self.lane(delivery.endpoint);
+        lane.stored_at(due_ms);
+        let now = self.clock.steady_ms();
+        self.turn(delivery.endpoint, now);
+    }
+
+    fn changed(&mut self, change: Change) {
+        let now = self.clock.steady_ms();
+        let endpoints: Vec<EndpointId> = match change {
+            Change::Resend { message, endpoint, due_ms } => {
+                self.store_has(DeliveryKey { message, endpoint, manual: true }, due_ms);
+                return;
+            }
+            Change::UpdateEndpoint { row, .. } => vec![row.id],
+            Change::DeleteEndpoint { endpoint, .. } => vec![endpoint],
+            Change::DeleteApplication { app, .. } => {
+                self.lanes.iter().filter(|(_, lane)| lane.settings.app == app).map(|(id, _)| *id).collect()
+            }
+            _ => return,
+        };
+        for endpoint in endpoints {
+            let found = self.tools.store.directory().endpoint(endpoint);
+            let settings = lane_settings(found.as_ref(), self.lanes.get(&endpoint));
+            let lane = self.lane(endpoint);
+            let came_back = lane.settings.gone && !settings.gone;
+            lane.changed(settings);
+            if settings.gone {
+                // Whatever waits for it, however far away, ends now and visibly.
+                lane.stored_at(now);
+            } else if came_back && let Verdict::Write(since_ms) = lane.health.reset() {
+                self.write(settings.app, Change::SetFailing { endpoint, since_ms });
+            }
+            self.turn(endpoint, now);
+        }
+    }
+
+    fn finished(&mut self, finished: &Finished) {
+        let now = self.clock.steady_ms();
+        let endpoint = finished.record.delivery.endpoint;
+        let effect = finished.effect;
+        self.running -= 1;
+        let rules = self.tools.store.directory().endpoint(endpoint).and_then(|(_, endpoint)| {
+            self.tools.contracts.get(&endpoint.settings.contract).map(|contract| *contract.disable())
+        });
+        let lane = self.lane(endpoint);
+        lane.finished(effect.success);
+        if let Some(hold) = effect.hold {
+            lane.hold(now + i64::try_from(hold.as_millis()).unwrap_or(0));
+        }
+        let mut verdict = match rules {
+            Some(_) if effect.success => lane.health.succeeded(),
+            Some(rules) if effect.real => lane.health.failed(&rules, effect.exhausted, now),
+            _ => Verdict::Nothing,
+        };
+        if effect.disable {
+            verdict = Verdict::Disable("it answered that it is gone");
+        }
+        let app = lane.settings.app;
+        match verdict {
+            Verdict::Nothing => {}
+            Verdict::Write(since_ms) => self.write(app, Change::SetFailing { endpoint, since_ms }),
+            Verdict::Disable(reason) => {
+                self.metrics.endpoint_disabled();
+                tokio::spawn(disable(self.tools.clone(), endpoint, reason));
+            }
+        }
+        self.turn(endpoint, now);
+    }
+
+    fn write(&self, app: AppId, change: Change) {
+        let tools = self.tools.clone();
+        tokio::spawn(async move {
+            if let Err(error) = tools.store.change(app, change, None).await {
+                tracing::warn!(%error, "could not write since when an endpoint fails");
+            }
+        });
+    }
+
+    fn page(&mut self, page: Page) {
+        let now = self.clock.steady_ms();
+        let lane = self.lane(page.endpoint);
+        match page.result {
+            Ok((rows, next_due)) => lane.page(page.request, rows, next_due, now),
+            Err(error) => {
+                tracing::warn!(%error, "could not read what is due; trying again");
+                lane.page(page.request, vec![], Some(now + TICK_MS), now);
+            }
+        }
+        self.turn(page.endpoint, now);
+    }
+
+    fn swept(&mut self, waiting: Vec<(EndpointId, i64)>, rows: i64) {
+        let now = self.clock.steady_ms();
+        let in_memory_only: i64 = self.lanes.values().map(|lane| lane.unstored() as i64).sum();
+        self.metrics.queue_depth.set(rows + in_memory_only);
+        let oldest = waiting.iter().map(|(_, due)| now - due).max().unwrap_or(0).max(0);
+        self.metrics.queue_age_ms.set(oldest);
+        for (endpoint, due_ms) in waiting {
+            self.lane(endpoint).stored_at(due_ms);
+            self.turn(endpoint, now);
+        }
+    }
+
+    /// The endpoint's lane, made when it isn't there.
+    fn lane(&mut self, endpoint: EndpointId) -> &mut Lane {
+        let tools = &self.tools;
+        self.lanes.entry(endpoint).or_insert_with(|| {
+            let found = tools.store.directory().endpoint(endpoint);
+            let failing = found.as_ref().and_then(|(_, endpoint)| endpoint.failing_since_ms);
+            Lane::new(lane_settings(found.as_ref(), None), failing)
+        })
+    }
+
+    /// Looks after a lane in which something changed: its turn, its page, its timer, its end.
+    fn turn(&mut self, endpoint: EndpointId, now: i64) {
+        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        if !lane.in_turn && lane.may_start(now) {
+            lane.in_turn = true;
+            // No limit was set on this queue, so it takes every lane.
+            let _ = self.turns.push(lane.settings.app, endpoint);
+        }
+        if !self.draining && let Some(request) = lane.wants_page(now) {
+            tokio::spawn(load(self.tools.clone(), self.news_sender.clone(), endpoint, request));
+        }
+        match lane.next_wake() {
+            Some(at) if at > now && lane.timer.is_none_or(|timer| at < timer) => {
+                lane.timer = Some(at);
+                self.timers.push(Reverse((at, endpoint)));
+            }
+            _ => {}
+        }
+        if lane.is_idle() && !lane.in_turn {
+            self.lanes.remove(&endpoint);
+        }
+    }
+
+    /// What the clock has reached.
+    fn wake(&mut self) {
+        let now = self.clock.steady_ms();
+        while let Some(Reverse((at, endpoint))) = self.timers.peek().copied()
+            && at <= now
+        {
+            self.timers.pop();
+            if let Some(lane) = self.lanes.get_mut(&endpoint) {
+                lane.timer = lane.timer.filter(|timer| *timer != at);
+                self.turn(endpoint, now);
+            }
+        }
+        if now >= self.next_tick {
+            self.next_tick = now + TICK_MS;
+            self.park_old(now);
+            self.metrics.running.set(self.running as i64);
+        }
+        if now >= self.next_sweep && !self.draining {
+            self.next_sweep = now + SWEEP_MS.min(if self.lanes.is_empty() { SWEEP_MS } else { 15_000 });
+            tokio::spawn(sweep(self.tools.clone(), self.news_sender.clone()));
+        }
+    }
+
+    /// What has long been in memory alone gets a row, so that recovery need not look so far back.
+    fn park_old(&mut self, now: i64) {
+        let old: Vec<Scheduled> =
+            self.lanes.values_mut().flat_map(|lane| lane.park_older_than(now - PARK_AFTER_MS, now)).collect();
+        if !old.is_empty() {
+            self.tools.store.park(old);
+        }
+    }
+
+    /// Starts attempts, lane by lane in turn, as far as there is room.
+    fn launch(&mut self) {
+        let now = self.clock.steady_ms();
+        while !self.draining && self.running < RUNNING && self.unrecorded < UNRECORDED {
+            let Some(endpoint) = self.turns.pop() else { return };
+            let Some(lane) = self.lanes.get_mut(&endpoint) else { continue };
+            lane.in_turn = false;
+            if let Some(job) = lane.start(now) {
+                self.running += 1;
+                let random = rand::rng().random();
+                let (tools, news) = (self.tools.clone(), self.news_sender.clone());
+                tokio::spawn(async move {
+                    let finished = attempt(&tools, &job, random).await;
+                    let _ = news.send(News::Finished(Box::new(finished)));
+                });
+            }
+            self.turn(endpoint, now);
+        }
+    }
+}
+
+fn lane_settings(found: Option<&(Arc<AppEntry>, Arc<Endpoint>)>, before: Option<&Lane>) -> LaneSettings {
+    match found {
+        Some((app, endpoint)) => LaneSettings {
+            app: app.app.id,
+            max_concurrency: endpoint.settings.max_concurrency.map_or(DEFAULT_CONCURRENCY, u32::from).max(1),
+            rate: endpoint.settings.throttle_rate,
+            gone: endpoint.settings.disabled,
+        },
+        None => LaneSettings {
+            app: before.map_or(AppId(0), |lane| lane.settings.app),
+            max_concurrency: DEFAULT_CONCURRENCY,
+            rate: None,
+            gone: true,
+        },
+    }
+}
+
+async fn load(tools: Arc<Tools>, news: mpsc::UnboundedSender<News>, endpoint: EndpointId, request: PageRequest) {
+    let result = tools.store.due(endpoint, request.until_ms, request.limit).await;
+    let _ = news.send(News::Page(Page { endpoint, request, result }));
+}
+
+async fn sweep(tools: Arc<Tools>, news: mpsc::UnboundedSender<News>) {
+    let waiting = tools.store.waiting_endpoints().await;
+    let rows = tools.store.waiting_count().await;
+    match (waiting, rows) {
+        (Ok(waiting), Ok(rows)) => drop(news.send(News::Swept(waiting, rows))),
+        (Err(error), _) | (_, Err(error)) => tracing::warn!(%error, "could not sweep the schedule; trying again later"),
+    }
+}
+
+/// Disables an endpoint, whatever else is changed of it meanwhile.
+async fn disable(tools: Arc<Tools>, id: EndpointId, reason: &str) {
+    while let Some((app, endpoint)) = tools.store.directory().endpoint(id).filter(|(_, row)| !row.settings.disabled) {
+        let mut row = Endpoint::clone(&endpoint);
+        row.settings.disabled = true;
+        row.updated_ms = tools.clock.wall_ms();
+        row.version = tools.store.new_id();
+        let change = Change::UpdateEndpoint { row, based_on: endpoint.version };
+        match tools.store.change(app.app.id, change, None).await {
+            Ok(_) => tracing::info!(endpoint = tools.store.ids().text(id), reason, "endpoint disabled"),
+            Err(ChangeError::Outdated) => continue,
+            Err(error) => tracing::warn!(%error, "could not disable an endpoint"),
+        }
+        return;
+    }
+}

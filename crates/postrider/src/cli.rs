@@ -1,0 +1,66 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Sends webhooks: takes messages, delivers each to every endpoint that wants it, shows what happened.
+#[derive(Debug, Parser)]
+#[command(name = "postrider", version, max_term_width = 100)]
+#[command(after_help = "Start with `postrider dev`: a demo application and one endpoint for each contract, in seconds.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve(ServeArgs),
+}
+
+/// How to run the server. Each flag is also an environment variable and a key of postrider.toml;
+/// flags win over variables, variables over the file.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "\
+Secrets come from the environment alone:
+  POSTRIDER_API_KEY     the first API key (16 to 256 printable characters); without it the first
+                        start makes one and prints it once
+  POSTRIDER_SECRET_KEY  32 bytes in base64 that encrypt secrets at rest; without it a key file is
+                        made in the data directory
+
+Example:
+  postrider serve --data /var/lib/postrider --listen 0.0.0.0:8071")]
+pub struct ServeArgs {
+    /// Configuration file [default: postrider.toml, where there is one]
+    #[arg(long, env = "POSTRIDER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1:8071]
+    #[arg(long, env = "POSTRIDER_LISTEN", value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Where the data lies [default: postrider-data]
+    #[arg(long, env = "POSTRIDER_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Database [default: the embedded one in the data directory]
+    #[arg(long, env = "POSTRIDER_DATABASE", value_name = "URL")]
+    pub database: Option<String>,
+    /// Let endpoints be in this network too; otherwise only public addresses are connected to
+    #[arg(long = "allow-network", env = "POSTRIDER_ALLOW_NETWORKS", value_name = "CIDR", value_delimiter = ',')]
+    pub allow_networks: Vec<IpNet>,
+    /// For development: lift the contracts' rules on https and ports
+    #[arg(long, env = "POSTRIDER_RELAX_CONTRACTS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub relax_contracts: Option<bool>,
+    /// Contract of endpoints whose application names none [default: standard]
+    #[arg(long, env = "POSTRIDER_DEFAULT_CONTRACT", value_name = "NAME")]
+    pub default_contract: Option<String>,
+    /// Directory with contracts of your own, one TOML file each
+    #[arg(long, env = "POSTRIDER_CONTRACTS", value_name = "DIR")]
+    pub contracts: Option<PathBuf>,
+    /// Name server to ask instead of the system's
+    #[arg(long, env = "POSTRIDER_DNS", value_name = "ADDR")]
+    pub dns: Option<SocketAddr>,
+    /// PEM file with extra certificate authorities to trust
+    #[arg(long, env = "POSTRIDER_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}

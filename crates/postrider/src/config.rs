@@ -1,0 +1,82 @@
+//! What the server runs with: flags, then environment, then `postrider.toml`, then defaults.
+
+use crate::cli::ServeArgs;
+use ipnet::IpNet;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+const DEFAULT_FILE: &str = "postrider.toml";
+
+/// Everything decided.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub allow_networks: Vec<IpNet>,
+    pub relax_contracts: bool,
+    pub default_contract: String,
+    pub contracts: Option<PathBuf>,
+    pub dns: Option<SocketAddr>,
+    pub ca_file: Option<PathBuf>,
+    /// The operator's settings for contracts, by contract.
+    pub contract_settings: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    #[error("can't read {file}: {reason}")]
+    File { file: String, reason: String },
+    #[error("{0:?} is not a database this version can use; leave --database out for the embedded one in the data directory")]
+    Database(String),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    database: Option<String>,
+    allow_networks: Vec<IpNet>,
+    relax_contracts: Option<bool>,
+    default_contract: Option<String>,
+    contracts: Option<PathBuf>,
+    dns: Option<SocketAddr>,
+    ca_file: Option<PathBuf>,
+    contract: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Config {
+    /// Reads the file that `args` name, or the one in the working directory.
+    pub fn load(args: ServeArgs) -> Result<Config, ConfigError> {
+        let file = match &args.config {
+            Some(path) => read(path)?,
+            None if Path::new(DEFAULT_FILE).exists() => read(Path::new(DEFAULT_FILE))?,
+            None => File::default(),
+        };
+        if let Some(url) = args.database.or(file.database) {
+            return Err(ConfigError::Database(url));
+        }
+        let allow_networks = if args.allow_networks.is_empty() { file.allow_networks } else { args.allow_networks };
+        Ok(Config {
+            listen: args.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8071))),
+            data: args.data.or(file.data).unwrap_or_else(|| PathBuf::from("postrider-data")),
+            allow_networks,
+            relax_contracts: args.relax_contracts.or(file.relax_contracts).unwrap_or(false),
+            default_contract: args.default_contract.or(file.default_contract).unwrap_or_else(|| "standard".to_owned()),
+            contracts: args.contracts.or(file.contracts),
+            dns: args.dns.or(file.dns),
+            ca_file: args.ca_file.or(file.ca_file),
+            contract_settings: file.contract,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let fail = |reason: String| ConfigError::File { file: path.display().to_string(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| fail(error.to_string()))
+}

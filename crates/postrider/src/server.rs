@@ -1,0 +1,155 @@
+//! The wiring: which room gets which door.
+
+use crate::config::Config;
+use crate::keys::{KeyError, check_api_key};
+use postrider_accept::{Accept, AcceptMetrics, MadeKey, Refusal, Rules};
+use postrider_api::{Api, Listener, serve};
+use postrider_clock::Clock;
+use postrider_contract::{Book, Problem};
+use postrider_delivery::{Delivery, DeliveryMetrics};
+use postrider_egress::{AddressRules, Egress, SetupError};
+use postrider_store::config::EnvId;
+use postrider_store::{OpenError, Store, StoreMetrics};
+use prometheus_client::registry::Registry;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+/// Response bytes that are kept of an attempt.
+const RESPONSE_CAP: usize = 64 << 10;
+/// The environment that a new installation has.
+pub const FIRST_ENV: EnvId = EnvId(1);
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Egress(#[from] SetupError),
+    #[error("can't listen on {address}: {reason}; choose another with --listen")]
+    Listen { address: SocketAddr, reason: String },
+    #[error("the contract {file} is wrong:\n{}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Contract { file: String, problems: Vec<Problem> },
+    #[error("can't read contracts from {dir}: {reason}")]
+    ContractDir { dir: String, reason: String },
+    #[error("{name:?} is not a contract; there are {known}")]
+    NoSuchContract { name: String, known: String },
+    #[error("the first API key could not be stored: {0}")]
+    FirstKey(#[from] Refusal),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    pub address: SocketAddr,
+    pub accept: Accept,
+    /// The first API key, when this start made it.
+    pub first_key: Option<MadeKey>,
+    stop: oneshot::Sender<()>,
+    http: tokio::task::JoinHandle<()>,
+    delivery: Delivery,
+    writer: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens the data, binds the port, and starts to deliver.
+    pub async fn start(
+        config: Config,
+        secret_key: [u8; 32],
+        api_key: Option<String>,
+        clock: Clock,
+    ) -> Result<Server, StartError> {
+        let contracts = Arc::new(contracts(config.contracts.as_deref())?);
+        if contracts.get(&config.default_contract).is_none() {
+            let known = contracts.names().join(", ");
+            return Err(StartError::NoSuchContract { name: config.default_contract, known });
+        }
+        if let Some(key) = &api_key {
+            check_api_key(key)?;
+        }
+        let egress = Egress::new(postrider_egress::Options {
+            rules: AddressRules::new(config.allow_networks),
+            dns: config.dns,
+            ca_file: config.ca_file,
+            response_cap: RESPONSE_CAP,
+        })?;
+        let refused = |error: std::io::Error| StartError::Listen { address: config.listen, reason: error.to_string() };
+        let listener = Listener::bind(config.listen).await.map_err(refused)?;
+        let address = listener.address().map_err(refused)?;
+
+        let mut registry = Registry::with_prefix("postrider");
+        let (store, feed) = Store::open(postrider_store::Options {
+            dir: config.data,
+            secret_key,
+            clock: clock.clone(),
+            metrics: StoreMetrics::register(&mut registry),
+        })?;
+        if feed.recovered > 0 {
+            tracing::info!(deliveries = feed.recovered, "deliveries that the last run left open are scheduled again");
+        }
+        let delivery = Delivery::start(postrider_delivery::Options {
+            store: store.clone(),
+            events: feed.events,
+            egress,
+            contracts: contracts.clone(),
+            settings: config.contract_settings,
+            clock: clock.clone(),
+            metrics: DeliveryMetrics::register(&mut registry),
+        });
+        let rules = Rules { default_contract: config.default_contract, relax_contracts: config.relax_contracts };
+        let accept = Accept::new(store, contracts, clock, rules, AcceptMetrics::register(&mut registry));
+        let first_key = first_key(&accept, api_key).await?;
+
+        let (stop, stopped) = oneshot::channel();
+        let router = Api::new(accept.clone(), Arc::new(registry)).router();
+        let http = tokio::spawn(async move {
+            serve(listener, router, async { drop(stopped.await) }).await;
+        });
+        Ok(Server { address, accept, first_key, stop, http, delivery, writer: feed.writer })
+    }
+
+    /// Stops accepting, finishes what is under way, and returns when all of it is on disk.
+    pub async fn drain(self) {
+        let _ = self.stop.send(());
+        let _ = self.http.await;
+        self.delivery.drain().await;
+        // The last handle: the writer ends after what it has.
+        drop(self.accept);
+        let _ = tokio::task::spawn_blocking(|| self.writer.join()).await;
+    }
+}
+
+/// The shipped contracts and those of the operator's directory.
+fn contracts(dir: Option<&Path>) -> Result<Book, StartError> {
+    let mut book = Book::shipped();
+    let Some(dir) = dir else { return Ok(book) };
+    let fail = |error: std::io::Error| StartError::ContractDir { dir: dir.display().to_string(), reason: error.to_string() };
+    let mut files: Vec<_> = std::fs::read_dir(dir).map_err(fail)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    for path in files {
+        let text = std::fs::read_to_string(&path).map_err(fail)?;
+        let file = path.display().to_string();
+        book.add(&text).map_err(|problems| StartError::Contract { file, problems })?;
+    }
+    Ok(book)
+}
+
+async fn first_key(accept: &Accept, api_key: Option<String>) -> Result<Option<MadeKey>, StartError> {
+    match api_key {
+        Some(key) => {
+            accept.ensure_key(FIRST_ENV, "from POSTRIDER_API_KEY", &key).await?;
+            Ok(None)
+        }
+        None if accept.store().directory().keys(FIRST_ENV).is_empty() => {
+            Ok(Some(accept.create_key(FIRST_ENV, "first").await?))
+        }
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,158 @@
+//! What a provider sets up: applications, endpoints, event types and API keys.
+//!
+//! All of it is small and lives in memory too (see [`crate::directory`]). Each row carries a
+//! `version`, the id of its last change: an update names the version it was based on, so two
+//! changes at once can't overwrite each other unseen.
+
+use crate::id::{AppId, EndpointId, KeyId};
+use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A provider's top-level space. API keys, applications and event types belong to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EnvId(pub i64);
+
+/// One customer of the provider.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Application {
+    pub id: AppId,
+    pub env: EnvId,
+    /// The provider's own name for it, unique in the environment.
+    pub uid: Option<String>,
+    pub settings: ApplicationSettings,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+    pub version: i64,
+}
+
+/// What can be changed of an application.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApplicationSettings {
+    pub name: String,
+    /// The contract of endpoints that name none; `None`: the server's default.
+    pub contract: Option<String>,
+    /// Messages a second to all its endpoints together.
+    pub throttle_rate: Option<u16>,
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Where an application's messages go, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    pub id: EndpointId,
+    pub app: AppId,
+    pub uid: Option<String>,
+    pub settings: EndpointSettings,
+    pub secrets: EndpointSecrets,
+    /// Sent with every request, after the contract's own.
+    pub headers: BTreeMap<String, String>,
+    /// Since when nothing but failures came back, epoch ms.
+    pub failing_since_ms: Option<i64>,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+    pub version: i64,
+}
+
+/// What can be changed of an endpoint, but its secrets and headers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointSettings {
+    /// As it was given; `delivery` parses it anew for each attempt's connection.
+    pub url: String,
+    pub description: String,
+    /// Exact names and patterns; empty: every type.
+    pub event_types: Vec<String>,
+    /// Empty: every channel.
+    pub channels: Vec<String>,
+    pub metadata: BTreeMap<String, String>,
+    /// Attempts a second.
+    pub throttle_rate: Option<u16>,
+    pub disabled: bool,
+    pub contract: String,
+    /// JSON with operators, checked when it was set.
+    pub payload_filter: Option<serde_json::Value>,
+    pub max_concurrency: Option<u16>,
+    pub timeout_seconds: Option<u8>,
+    /// Seconds between attempts; `Some([])`: no retry; `None`: as the contract says.
+    pub retry_schedule: Option<Vec<u32>>,
+    pub content_type: Option<String>,
+}
+
+/// The secret in force and those still honoured after a rotation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointSecrets {
+    pub current: Option<Secret>,
+    pub old: Vec<OldSecret>,
+}
+
+/// A rotated secret that still signs until its time is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OldSecret {
+    pub secret: Secret,
+    pub until_ms: i64,
+}
+
+impl EndpointSecrets {
+    /// The secrets to sign with at `now_ms`, the current one first.
+    pub fn in_force(&self, now_ms: i64) -> Vec<String> {
+        let old = self.old.iter().filter(|old| old.until_ms > now_ms).map(|old| &old.secret);
+        self.current.iter().chain(old).map(|secret| secret.reveal().to_owned()).collect()
+    }
+}
+
+/// A registry entry with schemas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventType {
+    pub env: EnvId,
+    pub name: String,
+    pub settings: EventTypeSettings,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+    pub version: i64,
+}
+
+/// What can be changed of an event type.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventTypeSettings {
+    pub description: String,
+    pub archived: bool,
+    pub deprecated: bool,
+    pub feature_flag: Option<String>,
+    pub schemas: Option<serde_json::Value>,
+}
+
+/// A credential of an environment, stored as its hash alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiKey {
+    pub id: KeyId,
+    pub env: EnvId,
+    pub name: String,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    pub created_ms: i64,
+    pub revoked_ms: Option<i64>,
+}
+
+/// One change of the configuration, committed and then seen by all at once.
+#[derive(Clone, Debug)]
+pub enum Change {
+    CreateApplication(Application),
+    /// `version` of the row is the new one; `based_on` the one that was read.
+    UpdateApplication { row: Application, based_on: i64 },
+    DeleteApplication { app: AppId, version: i64 },
+    CreateEndpoint(Endpoint),
+    UpdateEndpoint { row: Endpoint, based_on: i64 },
+    DeleteEndpoint { endpoint: EndpointId, version: i64 },
+    PutEventType { row: EventType, based_on: Option<i64> },
+    DeleteEventType { env: EnvId, name: String },
+    /// Since when an endpoint fails; says nothing about routing.
+    SetFailing { endpoint: EndpointId, since_ms: Option<i64> },
+    CreateKey(ApiKey),
+    RevokeKey { key: KeyId, at_ms: i64 },
+    /// Send a message to an endpoint again, now.
+    Resend { message: crate::id::MessageId, endpoint: EndpointId, due_ms: i64 },
+}

@@ -1,0 +1,148 @@
+//! Ids: one rising number for everything, and its public spelling.
+//!
+//! Inside, an id is an `i64`: milliseconds since 2020 shifted left by 20 bits, or the last id plus
+//! one, whichever is greater. So ids order by time, never go backwards when the wall clock does,
+//! and serve as row keys that always append. Outside, an id is its prefix and 22 base62 digits:
+//! the number and 64 bits derived from it and the installation's salt. That keeps the order, can't
+//! be guessed, and two installations never send the same `webhook-id`.
+
+use sha2::{Digest, Sha256};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// 2020-01-01T00:00:00Z.
+const EPOCH_MS: i64 = 1_577_836_800_000;
+const COUNTER_BITS: u32 = 20;
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const TEXT_LEN: usize = 22;
+
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub i64);
+        impl Kind for $name {
+            const PREFIX: &'static str = $prefix;
+            fn from_number(number: i64) -> Self { $name(number) }
+            fn number(self) -> i64 { self.0 }
+        }
+    };
+}
+
+/// A kind of id: its prefix, and the way to and from the number.
+pub trait Kind: Copy {
+    const PREFIX: &'static str;
+    fn from_number(number: i64) -> Self;
+    fn number(self) -> i64;
+}
+
+id_type!(/// An application, `app_…`.
+    AppId, "app_");
+id_type!(/// An endpoint, `ep_…`.
+    EndpointId, "ep_");
+id_type!(/// A message, `msg_…`.
+    MessageId, "msg_");
+id_type!(/// An attempt, `atmpt_…`.
+    AttemptId, "atmpt_");
+id_type!(/// An API key, `key_…`.
+    KeyId, "key_");
+
+/// Hands out rising numbers. Shared by the writer (messages, attempts) and by whoever creates
+/// applications, endpoints and keys.
+#[derive(Debug, Default)]
+pub struct IdSource(AtomicI64);
+
+impl IdSource {
+    /// Continues after `last`, the highest number in the store.
+    pub fn after(last: i64) -> IdSource {
+        IdSource(AtomicI64::new(last))
+    }
+
+    /// The next number, for something that happens at `wall_ms`.
+    pub fn next(&self, wall_ms: i64) -> i64 {
+        let by_time = (wall_ms - EPOCH_MS).max(0) << COUNTER_BITS;
+        let step = |last: i64| Some((last + 1).max(by_time));
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
+            Ok(last) | Err(last) => (last + 1).max(by_time),
+        }
+    }
+}
+
+/// The public spelling of ids in one installation.
+#[derive(Clone, Debug)]
+pub struct Ids {
+    salt: [u8; 16],
+}
+
+impl Ids {
+    pub fn new(salt: [u8; 16]) -> Ids {
+        Ids { salt }
+    }
+
+    /// The public id, such as `msg_0E7x…`.
+    pub fn text<K: Kind>(&self, id: K) -> String {
+        let number = id.number();
+        let mut rest = (u128::from(number.cast_unsigned()) << 64) | u128::from(self.tag::<K>(number));
+        let mut digits = [b'0'; TEXT_LEN];
+        for digit in digits.iter_mut().rev() {
+            *digit = DIGITS[(rest % 62) as usize];
+            rest /= 62;
+        }
+        let mut text = String::with_capacity(K::PREFIX.len() + TEXT_LEN);
+        text.push_str(K::PREFIX);
+        text.extend(digits.iter().map(|d| char::from(*d)));
+        text
+    }
+
+    /// The id that `text` spells, or `None` when this installation never gave it out.
+    pub fn parse<K: Kind>(&self, text: &str) -> Option<K> {
+        let digits = text.strip_prefix(K::PREFIX)?;
+        if digits.len() != TEXT_LEN {
+            return None;
+        }
+        let mut value: u128 = 0;
+        for byte in digits.bytes() {
+            let digit = DIGITS.iter().position(|d| *d == byte)?;
+            value = value.checked_mul(62)?.checked_add(digit as u128)?;
+        }
+        let number = i64::try_from(value >> 64).ok()?;
+        let tag = (value & u128::from(u64::MAX)) as u64;
+        (tag == self.tag::<K>(number)).then(|| K::from_number(number))
+    }
+
+    fn tag<K: Kind>(&self, number: i64) -> u64 {
+        let mut hash = Sha256::new();
+        hash.update(self.salt);
+        hash.update(K::PREFIX.as_bytes());
+        hash.update(number.to_be_bytes());
+        let digest = hash.finalize();
+        let mut tag = [0u8; 8];
+        tag.copy_from_slice(&digest[..8]);
+        u64::from_be_bytes(tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_rise_even_when_the_clock_goes_back() {
+        let source = IdSource::after(0);
+        let first = source.next(EPOCH_MS + 1_000);
+        let after_step_back = source.next(EPOCH_MS + 10);
+        let later = source.next(EPOCH_MS + 2_000);
+        assert!(first < after_step_back && after_step_back < later);
+        assert_eq!(IdSource::after(later).next(EPOCH_MS), later + 1);
+    }
+
+    #[test]
+    fn a_public_id_reads_back_only_as_what_it_is() {
+        let ids = Ids::new([7; 16]);
+        let text = ids.text(MessageId(123_456_789));
+        assert_eq!(ids.parse::<MessageId>(&text), Some(MessageId(123_456_789)));
+        assert_eq!(ids.parse::<AppId>(&text.replace("msg_", "app_")), None);
+        assert_eq!(Ids::new([8; 16]).parse::<MessageId>(&text), None);
+        assert_eq!(ids.parse::<MessageId>("msg_zzzzzzzzzzzzzzzzzzzzzz"), None);
+        assert!(ids.text(MessageId(5)) < ids.text(MessageId(6)));
+    }
+}

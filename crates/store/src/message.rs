@@ -1,0 +1,128 @@
+//! What passes through: messages, deliveries, attempts.
+
+use crate::id::{AppId, AttemptId, EndpointId, MessageId};
+use bytes::Bytes;
+
+/// A message as it was accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub id: MessageId,
+    pub app: AppId,
+    pub event_type: String,
+    /// The provider's own id, unique in the application.
+    pub event_id: Option<String>,
+    pub channels: Vec<String>,
+    /// JSON, byte for byte as it came.
+    pub payload: Bytes,
+    /// The endpoints that matched at acceptance; recovery never matches again.
+    pub endpoints: Vec<EndpointId>,
+    pub created_ms: i64,
+}
+
+/// A message to commit. It gets its id in the commit.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub app: AppId,
+    pub event_type: String,
+    pub event_id: Option<String>,
+    pub channels: Vec<String>,
+    pub payload: Bytes,
+    pub endpoints: Vec<EndpointId>,
+    /// The routing that `endpoints` was computed from, see [`crate::directory`].
+    pub routing: i64,
+    pub created_ms: i64,
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// What a caller's `idempotency-key` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// A hash of credential, path and key.
+    pub key: [u8; 16],
+    /// A hash of the body that came with it.
+    pub body: [u8; 16],
+}
+
+/// What became of a [`NewMessage`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Appended {
+    /// It is on disk.
+    New(MessageId),
+    /// The same request was answered before, with this message.
+    Repeat(MessageId),
+}
+
+/// One try of a delivery, finished.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    pub id: AttemptId,
+    pub message: MessageId,
+    pub endpoint: EndpointId,
+    pub outcome: AttemptOutcome,
+    /// The URL it went to.
+    pub url: String,
+    /// The response body up to the cap, or why there was none.
+    pub response: Bytes,
+    pub started_ms: i64,
+    pub duration_ms: i64,
+    pub manual: bool,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptOutcome {
+    pub success: bool,
+    /// HTTP status, 0 when there was no response.
+    pub status: u16,
+    /// A stable code (`dns`, `timeout`, …) and the reason in words, of a failure.
+    pub error: Option<(String, String)>,
+}
+
+/// Which delivery: a message to an endpoint; a resend by hand is a delivery of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeliveryKey {
+    pub message: MessageId,
+    pub endpoint: EndpointId,
+    pub manual: bool,
+}
+
+/// An attempt to commit, with what follows from it.
+#[derive(Clone, Debug)]
+pub struct AttemptRecord {
+    pub delivery: DeliveryKey,
+    pub outcome: AttemptOutcome,
+    pub url: String,
+    pub response: Bytes,
+    pub started_ms: i64,
+    pub duration_ms: i64,
+    /// When to try again, and how many tries that follows; `None`: the delivery is final.
+    pub retry: Option<Retry>,
+    /// Whether the delivery has a row in the schedule (see [`Scheduled`]).
+    pub stored: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Steady clock, epoch ms.
+    pub due_ms: i64,
+    /// Tries made so far.
+    pub attempts: u32,
+}
+
+/// A delivery that waits in the store: a retry, a resend, or one of a backlog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    pub delivery: DeliveryKey,
+    pub due_ms: i64,
+    /// Tries made so far.
+    pub attempts: u32,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    Success,
+    /// Not final: never tried yet, or to be tried again at `next_ms`.
+    Pending { next_ms: Option<i64> },
+    Fail,
+}

@@ -1,0 +1,180 @@
+//! Changes of the configuration into the transaction of a batch.
+
+use super::record::schedule;
+use crate::config::{Change, Endpoint};
+use crate::error::ChangeError;
+use crate::message::{DeliveryKey, Scheduled};
+use crate::secret::Sealer;
+use rand::Rng;
+use rusqlite::{Transaction, params};
+
+type Result<T> = rusqlite::Result<std::result::Result<T, ChangeError>>;
+
+/// Writes one change. A conflict is found before anything is written.
+pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<()> {
+    let rows = match change {
+        Change::CreateApplication(app) => {
+            if let Some(uid) = &app.uid
+                && exists(tx, "SELECT 1 FROM applications WHERE env = ? AND uid = ?", params![app.env.0, uid])?
+            {
+                return Ok(Err(ChangeError::Taken));
+            }
+            tx.prepare_cached("INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+                app.id.0,
+                app.env.0,
+                app.uid,
+                json(&app.settings),
+                app.created_ms,
+                app.updated_ms,
+                app.version
+            ])?
+        }
+        Change::UpdateApplication { row, based_on } => {
+            if let Some(uid) = &row.uid
+                && exists(
+                    tx,
+                    "SELECT 1 FROM applications WHERE env = ? AND uid = ? AND id <> ?",
+                    params![row.env.0, uid, row.id.0],
+                )?
+            {
+                return Ok(Err(ChangeError::Taken));
+            }
+            let updated = tx
+                .prepare_cached(
+                    "UPDATE applications SET uid = ?, settings = ?, updated_ms = ?, version = ? WHERE id = ? AND version = ?",
+                )?
+                .execute(params![row.uid, json(&row.settings), row.updated_ms, row.version, row.id.0, based_on])?;
+            return Ok(if updated == 0 { Err(ChangeError::Outdated) } else { Ok(()) });
+        }
+        Change::DeleteApplication { app, .. } => {
+            tx.execute("DELETE FROM endpoints WHERE app = ?", [app.0])?;
+            tx.execute("DELETE FROM applications WHERE id = ?", [app.0])?
+        }
+        Change::CreateEndpoint(endpoint) => return create_endpoint(tx, sealer, endpoint),
+        Change::UpdateEndpoint { row, based_on } => return update_endpoint(tx, sealer, row, *based_on),
+        Change::DeleteEndpoint { endpoint, .. } => tx.execute("DELETE FROM endpoints WHERE id = ?", [endpoint.0])?,
+        Change::SetFailing { endpoint, since_ms } => tx
+            .prepare_cached("UPDATE endpoints SET failing_since_ms = ? WHERE id = ?")?
+            .execute(params![since_ms, endpoint.0])?,
+        Change::PutEventType { row, based_on } => {
+            let current: Option<i64> = tx
+                .prepare_cached("SELECT version FROM event_types WHERE env = ? AND name = ?")?
+                .query_row(params![row.env.0, row.name], |row| row.get(0))
+                .map(Some)
+                .or_else(none_if_absent)?;
+            match (current, based_on) {
+                (Some(_), None) => return Ok(Err(ChangeError::Taken)),
+                (current, based_on) if current != *based_on => return Ok(Err(ChangeError::Outdated)),
+                _ => {}
+            }
+            tx.prepare_cached("INSERT OR REPLACE INTO event_types VALUES (?, ?, ?, ?, ?, ?)")?.execute(params![
+                row.env.0,
+                row.name,
+                json(&row.settings),
+                row.created_ms,
+                row.updated_ms,
+                row.version
+            ])?
+        }
+        Change::DeleteEventType { env, name } => {
+            tx.execute("DELETE FROM event_types WHERE env = ? AND name = ?", params![env.0, name])?
+        }
+        Change::CreateKey(key) => {
+            if exists(tx, "SELECT 1 FROM api_keys WHERE hash = ?", [&key.hash[..]])? {
+                return Ok(Err(ChangeError::Taken));
+            }
+            tx.execute(
+                "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?)",
+                params![key.id.0, key.env.0, key.name, &key.hash[..], key.created_ms, key.revoked_ms],
+            )?
+        }
+        Change::RevokeKey { key, at_ms } => {
+            tx.execute("UPDATE api_keys SET revoked_ms = coalesce(revoked_ms, ?) WHERE id = ?", params![at_ms, key.0])?
+        }
+        Change::Resend { message, endpoint, due_ms } => {
+            let delivery = DeliveryKey { message: *message, endpoint: *endpoint, manual: true };
+            schedule(tx, &Scheduled { delivery, due_ms: *due_ms, attempts: 0 })?;
+            1
+        }
+    };
+    Ok(if rows == 0 { Err(ChangeError::NotFound) } else { Ok(()) })
+}
+
+fn create_endpoint(tx: &Transaction<'_>, sealer: &Sealer, row: &Endpoint) -> Result<()> {
+    if !exists(tx, "SELECT 1 FROM applications WHERE id = ?", [row.app.0])? {
+        return Ok(Err(ChangeError::NotFound));
+    }
+    if uid_taken(tx, row)? {
+        return Ok(Err(ChangeError::Taken));
+    }
+    let (secrets, headers) = sealed(sealer, row);
+    tx.prepare_cached("INSERT INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+        row.id.0,
+        row.app.0,
+        row.uid,
+        json(&row.settings),
+        secrets,
+        headers,
+        row.failing_since_ms,
+        row.created_ms,
+        row.updated_ms,
+        row.version
+    ])?;
+    Ok(Ok(()))
+}
+
+fn update_endpoint(tx: &Transaction<'_>, sealer: &Sealer, row: &Endpoint, based_on: i64) -> Result<()> {
+    if uid_taken(tx, row)? {
+        return Ok(Err(ChangeError::Taken));
+    }
+    let (secrets, headers) = sealed(sealer, row);
+    let updated = tx
+        .prepare_cached(
+            "UPDATE endpoints SET uid = ?, settings = ?, secrets = ?, headers = ?, updated_ms = ?, version = ? WHERE id = ? AND version = ?",
+        )?
+        .execute(params![
+            row.uid,
+            json(&row.settings),
+            secrets,
+            headers,
+            row.updated_ms,
+            row.version,
+            row.id.0,
+            based_on
+        ])?;
+    Ok(if updated == 0 { Err(ChangeError::Outdated) } else { Ok(()) })
+}
+
+fn uid_taken(tx: &Transaction<'_>, row: &Endpoint) -> rusqlite::Result<bool> {
+    match &row.uid {
+        Some(uid) => exists(
+            tx,
+            "SELECT 1 FROM endpoints WHERE app = ? AND uid = ? AND id <> ?",
+            params![row.app.0, uid, row.id.0],
+        ),
+        None => Ok(false),
+    }
+}
+
+/// Secrets and headers, sealed to this endpoint.
+fn sealed(sealer: &Sealer, row: &Endpoint) -> (Vec<u8>, Vec<u8>) {
+    let mut random = rand::rng();
+    let mut seal = |clear: String| sealer.seal(random.random(), &row.id.0.to_be_bytes(), clear.as_bytes());
+    (seal(json(&row.secrets)), seal(json(&row.headers)))
+}
+
+fn exists(tx: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<bool> {
+    tx.prepare_cached(sql)?.exists(params)
+}
+
+fn none_if_absent<T>(error: rusqlite::Error) -> rusqlite::Result<Option<T>> {
+    match error {
+        rusqlite::Error::QueryReturnedNoRows => Ok(None),
+        error => Err(error),
+    }
+}
+
+/// Our own settings types, whose keys are strings: writing them as JSON can't fail.
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

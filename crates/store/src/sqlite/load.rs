@@ -1,0 +1,92 @@
+//! The configuration, read once at start.
+
+use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, EventType};
+use crate::directory::Directory;
+use crate::error::OpenError;
+use crate::id::{AppId, EndpointId, KeyId};
+use crate::secret::Sealer;
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, Result, Row};
+use serde::de::DeserializeOwned;
+
+/// Fills the directory.
+pub fn load(conn: &Connection, sealer: &Sealer, directory: &Directory) -> std::result::Result<(), OpenError> {
+    let changes = changes(conn, sealer).map_err(|error| OpenError::Database(error.to_string()))?;
+    changes.iter().for_each(|change| directory.apply(change));
+    Ok(())
+}
+
+fn changes(conn: &Connection, sealer: &Sealer) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    let mut all = |sql: &str, read: &dyn Fn(&Row<'_>) -> Result<Change>| -> Result<()> {
+        for change in conn.prepare(sql)?.query_map([], |row| read(row))? {
+            changes.push(change?);
+        }
+        Ok(())
+    };
+    all("SELECT id, env, uid, settings, created_ms, updated_ms, version FROM applications", &|row| {
+        Ok(Change::CreateApplication(Application {
+            id: AppId(row.get(0)?),
+            env: EnvId(row.get(1)?),
+            uid: row.get(2)?,
+            settings: json(row, 3)?,
+            created_ms: row.get(4)?,
+            updated_ms: row.get(5)?,
+            version: row.get(6)?,
+        }))
+    })?;
+    all(
+        "SELECT id, app, uid, settings, secrets, headers, failing_since_ms, created_ms, updated_ms, version FROM endpoints",
+        &|row| Ok(Change::CreateEndpoint(endpoint(row, sealer)?)),
+    )?;
+    all("SELECT env, name, settings, created_ms, updated_ms, version FROM event_types", &|row| {
+        let row = EventType {
+            env: EnvId(row.get(0)?),
+            name: row.get(1)?,
+            settings: json(row, 2)?,
+            created_ms: row.get(3)?,
+            updated_ms: row.get(4)?,
+            version: row.get(5)?,
+        };
+        Ok(Change::PutEventType { row, based_on: None })
+    })?;
+    all("SELECT id, env, name, hash, created_ms, revoked_ms FROM api_keys", &|row| {
+        Ok(Change::CreateKey(ApiKey {
+            id: KeyId(row.get(0)?),
+            env: EnvId(row.get(1)?),
+            name: row.get(2)?,
+            hash: row.get(3)?,
+            created_ms: row.get(4)?,
+            revoked_ms: row.get(5)?,
+        }))
+    })?;
+    Ok(changes)
+}
+
+fn endpoint(row: &Row<'_>, sealer: &Sealer) -> Result<Endpoint> {
+    let id = EndpointId(row.get(0)?);
+    Ok(Endpoint {
+        id,
+        app: AppId(row.get(1)?),
+        uid: row.get(2)?,
+        settings: json(row, 3)?,
+        secrets: sealed(row, 4, sealer, id)?,
+        headers: sealed(row, 5, sealer, id)?,
+        failing_since_ms: row.get(6)?,
+        created_ms: row.get(7)?,
+        updated_ms: row.get(8)?,
+        version: row.get(9)?,
+    })
+}
+
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| FromSqlError::Other(Box::new(error)).into())
+}
+
+fn sealed<T: DeserializeOwned>(row: &Row<'_>, column: usize, sealer: &Sealer, id: EndpointId) -> Result<T> {
+    let clear = sealer
+        .open(&id.0.to_be_bytes(), row.get_ref(column)?.as_blob()?)
+        .ok_or_else(|| FromSqlError::Other("a secret can't be decrypted with this key".into()))?;
+    serde_json::from_slice(&clear).map_err(|error| FromSqlError::Other(Box::new(error)).into())
+}

@@ -1,0 +1,56 @@
+//! Finished attempts, and deliveries that are to wait, into the transaction of a batch.
+
+use crate::id::AttemptId;
+use crate::message::{AttemptRecord, DeliveryKey, Scheduled};
+use rusqlite::{Result, Transaction, params};
+
+/// Adds an attempt and what follows from it: on the happy path one insert, nothing else.
+pub fn record(tx: &Transaction<'_>, id: AttemptId, attempt: &AttemptRecord) -> Result<()> {
+    let (code, reason) = attempt.outcome.error.as_ref().map(|(code, reason)| (code, reason)).unzip();
+    tx.prepare_cached("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+        id.0,
+        attempt.delivery.message.0,
+        attempt.delivery.endpoint.0,
+        attempt.outcome.success,
+        attempt.outcome.status,
+        code,
+        reason,
+        attempt.url,
+        attempt.started_ms,
+        attempt.duration_ms,
+        attempt.delivery.manual,
+        &attempt.response[..],
+    ])?;
+    match attempt.retry {
+        Some(retry) => {
+            schedule(tx, &Scheduled { delivery: attempt.delivery, due_ms: retry.due_ms, attempts: retry.attempts })
+        }
+        None if attempt.stored => unschedule(tx, attempt.delivery),
+        None => Ok(()),
+    }
+}
+
+/// Puts a delivery in the schedule, or moves it there.
+pub fn schedule(tx: &Transaction<'_>, row: &Scheduled) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO schedule (endpoint, message, manual, due_ms, attempts) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms, attempts = excluded.attempts",
+    )?
+    .execute(params![
+        row.delivery.endpoint.0,
+        row.delivery.message.0,
+        row.delivery.manual,
+        row.due_ms,
+        row.attempts
+    ])?;
+    Ok(())
+}
+
+fn unschedule(tx: &Transaction<'_>, delivery: DeliveryKey) -> Result<()> {
+    tx.prepare_cached("DELETE FROM schedule WHERE endpoint = ? AND message = ? AND manual = ?")?.execute(params![
+        delivery.endpoint.0,
+        delivery.message.0,
+        delivery.manual
+    ])?;
+    Ok(())
+}

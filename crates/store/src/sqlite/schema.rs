@@ -1,0 +1,33 @@
+//! The tables, and how an older file becomes a newer one.
+//!
+//! Each migration is one string, run once, in order; one that has landed is never edited.
+
+use crate::error::OpenError;
+use rusqlite::Connection;
+
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+
+/// Brings the database to the newest schema.
+pub fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
+    let known = MIGRATIONS.len() as i64;
+    let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(open_error)?;
+    if found > known {
+        return Err(OpenError::TooNew { found, known });
+    }
+    for (version, sql) in (1..).zip(MIGRATIONS) {
+        if version > found {
+            let tx = conn.transaction().map_err(open_error)?;
+            tx.execute_batch(sql).map_err(open_error)?;
+            tx.pragma_update(None, "user_version", version).map_err(open_error)?;
+            tx.commit().map_err(open_error)?;
+        }
+    }
+    Ok(())
+}
+
+pub fn open_error(error: rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => OpenError::InUse,
+        _ => OpenError::Database(error.to_string()),
+    }
+}
