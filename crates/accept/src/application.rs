@@ -110,7 +110,9 @@ impl Accept {
     pub(crate) fn known_contract(&self, name: &str) -> Result<(), String> {
         match self.contracts.get(name) {
             Some(_) => Ok(()),
-            None => Err(format!("{name:?} is not a contract of this server; it has {}", self.contracts.names().join(", "))),
+            None => {
+                Err(format!("{name:?} is not a contract of this server; it has {}", self.contracts.names().join(", ")))
+            }
         }
     }
 

@@ -57,7 +57,9 @@ pub fn metadata(metadata: &BTreeMap<String, String>) -> Result<(), String> {
         return Err(format!("has {} entries; at most {LONGEST_METADATA} are kept", metadata.len()));
     }
     match metadata.iter().find(|(key, value)| key.len() > 256 || value.len() > LONGEST_VALUE) {
-        Some((key, _)) => Err(format!("entry {key:?} is too long; keys have at most 256, values {LONGEST_VALUE} bytes")),
+        Some((key, _)) => {
+            Err(format!("entry {key:?} is too long; keys have at most 256, values {LONGEST_VALUE} bytes"))
+        }
         None => Ok(()),
     }
 }

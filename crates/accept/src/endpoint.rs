@@ -197,7 +197,10 @@ impl Accept {
             problems.check(&format!("eventTypes.{n}"), self.check_filter(entry.app.env, contract, filter));
         }
         if let Some(filter) = &settings.payload_filter {
-            problems.check("payloadFilter", PayloadFilter::parse(filter).map(|_| ()).map_err(|problem| problem.to_string()));
+            problems.check(
+                "payloadFilter",
+                PayloadFilter::parse(filter).map(|_| ()).map_err(|problem| problem.to_string()),
+            );
         }
         if settings.max_concurrency.is_some_and(|max| max == 0 || max > 1_000) {
             problems.add("maxConcurrency", "must be 1 to 1000");
@@ -219,7 +222,8 @@ impl Accept {
         if text.len() > LONGEST_URL {
             return Err(format!("has more than {LONGEST_URL} bytes"));
         }
-        let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}); give one such as https://example.com/hook"))?;
+        let url = Url::parse(text)
+            .map_err(|error| format!("is not a URL ({error}); give one such as https://example.com/hook"))?;
         let rules = contract.urls();
         let strict = !self.rules.relax_contracts;
         match url.scheme() {
@@ -245,7 +249,11 @@ impl Accept {
         let events = contract.events();
         match events.check_filter(filter)? {
             FilterKind::Pattern => Ok(()),
-            FilterKind::Exact if events.in_catalogue(filter) || self.store.directory().event_type(env, filter).is_some() => Ok(()),
+            FilterKind::Exact
+                if events.in_catalogue(filter) || self.store.directory().event_type(env, filter).is_some() =>
+            {
+                Ok(())
+            }
             FilterKind::Exact => {
                 Err(format!("{filter:?} is not a registered event type; register it first (POST /api/v1/event-type)"))
             }
@@ -308,7 +316,9 @@ fn check_schedule(schedule: Option<&[u32]>) -> Result<(), String> {
         return Err(format!("has {} retries; at most {LONGEST_SCHEDULE} are allowed", schedule.len()));
     }
     match schedule.iter().find(|delay| **delay > LONGEST_DELAY_SECONDS) {
-        Some(delay) => Err(format!("{delay} is too long; a delay is at most {LONGEST_DELAY_SECONDS} seconds (30 days)")),
+        Some(delay) => {
+            Err(format!("{delay} is too long; a delay is at most {LONGEST_DELAY_SECONDS} seconds (30 days)"))
+        }
         None => Ok(()),
     }
 }
@@ -329,7 +339,8 @@ fn check_headers(contract: &Contract, headers: &BTreeMap<String, String>, proble
     for (name, value) in headers {
         let field = format!("headers.{name}");
         let lower = name.to_ascii_lowercase();
-        let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        let token =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         if !token {
             problems.add(&field, "is not a header name");
         }

@@ -40,7 +40,10 @@ pub struct MessageDraft {
 /// A message that is on disk.
 #[derive(Clone, Debug)]
 pub enum Accepted {
-    New { id: MessageId, created_ms: i64 },
+    New {
+        id: MessageId,
+        created_ms: i64,
+    },
     /// The same request was answered with this message before.
     Repeat(Message),
 }

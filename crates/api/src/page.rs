@@ -89,7 +89,8 @@ impl Asked {
         if !self.ascending {
             rows.reverse();
         }
-        let forward = |row: &T, from: &str| if self.ascending { id(row).as_str() > from } else { id(row).as_str() < from };
+        let forward =
+            |row: &T, from: &str| if self.ascending { id(row).as_str() > from } else { id(row).as_str() < from };
         if let Some(from) = &self.iterator {
             rows.retain(|row| if self.back { !forward(row, from) && id(row) != *from } else { forward(row, from) });
         }

@@ -48,6 +48,12 @@ fn run(args: &Args) -> Result<String, Failure> {
     args.check()?;
     process::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-    let report = runtime.block_on(phases::run(args))?;
+    let report = runtime.block_on(async {
+        tokio::select! {
+            report = phases::run(args) => report,
+            // Ends here and not at once, so that the server is stopped and its data removed.
+            _ = tokio::signal::ctrl_c() => Err(Failure::Usage("interrupted".to_owned())),
+        }
+    })?;
     if args.json { Ok(serde_json::to_string(&report)?) } else { Ok(report.to_string()) }
 }

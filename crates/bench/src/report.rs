@@ -192,11 +192,11 @@ impl Display for Direct {
 }
 
 fn throughput(rows: &[&Through], out: &mut Formatter<'_>) -> Result {
+    writeln!(out)?;
     let column = |row: &dyn Fn(&Through) -> String| {
         rows.iter().map(|through| format!("{:>18}", row(through))).collect::<String>()
     };
     let mut table = |name: &str, row: &dyn Fn(&Through) -> String| writeln!(out, "  {name:<22}{}", column(row));
-    table("", &|_| String::new())?;
     table("Through the server", &|row| {
         if row.endpoints == 1 { "1 endpoint".into() } else { format!("{} endpoints", row.endpoints) }
     })?;

@@ -31,7 +31,9 @@ impl Events {
             return Err("must have 1 to 256 characters".to_owned());
         }
         match plain.chars().find(|c| !allowed(*c)) {
-            Some('*') if self.patterns => Err(format!("{filter:?} has a * elsewhere than at its end; use a pattern like user.*")),
+            Some('*') if self.patterns => {
+                Err(format!("{filter:?} has a * elsewhere than at its end; use a pattern like user.*"))
+            }
             Some('*') => Err(format!("{filter:?} is a pattern, and this contract takes exact names only")),
             Some(c) => Err(format!("{c:?} is not allowed; use letters, digits and any of \"-_./\"")),
             None if name.is_some() => Ok(FilterKind::Pattern),
@@ -93,7 +95,11 @@ mod tests {
         let open = Events { patterns: true, open: true, ..Events::default() };
         let filters = vec!["user.*".to_owned()];
         assert!(open.matches(&filters, "user.created") && open.matches(&filters, "user.a.b"));
-        assert!(!open.matches(&filters, "user") && !open.matches(&filters, "users.created") && !open.matches(&filters, "user."));
+        assert!(
+            !open.matches(&filters, "user")
+                && !open.matches(&filters, "users.created")
+                && !open.matches(&filters, "user.")
+        );
         let exact = Events { always: vec!["automation".into()], ..Events::default() };
         assert!(!exact.matches(&filters, "user.created") && exact.matches(&filters, "automation"));
         assert!(exact.check_filter("user.*").unwrap_err().contains("exact names only"));

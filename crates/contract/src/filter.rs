@@ -59,7 +59,13 @@ fn problem(path: &str, message: impl Into<String>) -> FilterProblem {
 }
 
 /// An object of conditions on `field` (empty: the payload).
-fn conditions(json: &Value, field: &[String], path: &str, depth: usize, left: &mut usize) -> Result<Condition, FilterProblem> {
+fn conditions(
+    json: &Value,
+    field: &[String],
+    path: &str,
+    depth: usize,
+    left: &mut usize,
+) -> Result<Condition, FilterProblem> {
     let Some(object) = json.as_object() else {
         return Err(problem(path, "must be an object such as {\"amount\": {\"$gt\": 100}}"));
     };
@@ -68,7 +74,8 @@ fn conditions(json: &Value, field: &[String], path: &str, depth: usize, left: &m
     }
     let mut all = Vec::new();
     for (key, value) in object {
-        *left = left.checked_sub(1).ok_or_else(|| problem(path, format!("has more than {MOST_CONDITIONS} conditions")))?;
+        *left =
+            left.checked_sub(1).ok_or_else(|| problem(path, format!("has more than {MOST_CONDITIONS} conditions")))?;
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         all.push(match key.strip_prefix('$') {
             Some(operator) => operation(operator, value, field, &path, depth - 1, left)?,
@@ -101,7 +108,8 @@ fn operation(
     };
     let test = match operator {
         "and" | "or" => {
-            let parts = list()?.iter().map(|part| conditions(part, field, path, depth, left)).collect::<Result<_, _>>()?;
+            let parts =
+                list()?.iter().map(|part| conditions(part, field, path, depth, left)).collect::<Result<_, _>>()?;
             return Ok(if operator == "and" { Condition::All(parts) } else { Condition::Any(parts) });
         }
         "not" => return Ok(Condition::Not(Box::new(conditions(value, field, path, depth, left)?))),
@@ -210,7 +218,8 @@ mod tests {
 
     #[test]
     fn operators_do_what_their_names_say() {
-        let order = json!({"amount": 120.5, "status": "paid", "tags": ["a", "b"], "customer": {"country": "DE"}, "gone": null});
+        let order =
+            json!({"amount": 120.5, "status": "paid", "tags": ["a", "b"], "customer": {"country": "DE"}, "gone": null});
         for filter in [
             json!({}),
             json!({"status": "paid"}),

@@ -40,6 +40,8 @@ pub fn register(env: &mut Environment<'static>) {
     env.add_function("alnum", alnum);
     env.add_function("hex24", |text: Value| Ok::<_, Error>(hex::encode(&digest(&[text])?[..12])));
     env.add_function("uuid", uuid);
+    env.add_function("merge", merge);
+    env.add_function("omit", omit);
     env.add_function("is_hex", |text: Option<String>, length: usize| {
         text.is_some_and(|text| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
     });
@@ -112,6 +114,32 @@ fn jwt_hs256(claims: Value, key: Value) -> Result<String, Error> {
     let signed = format!("{}.{}", encode(HEADER), encode(&json(&claims)?));
     let signature = mac(&bytes(&key)?, &[signed.as_bytes()])?;
     Ok(format!("{signed}.{}", encode(&signature)))
+}
+
+/// The entries of several objects in their order; a later one replaces an earlier of the same key.
+fn merge(objects: Rest<Value>) -> Result<Value, Error> {
+    let mut pairs: Vec<(Value, Value)> = Vec::new();
+    for object in objects.iter() {
+        for key in object.try_iter()? {
+            let value = object.get_item(&key)?;
+            match pairs.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, known)) => *known = value,
+                None => pairs.push((key, value)),
+            }
+        }
+    }
+    Ok(Value::from_pairs(pairs))
+}
+
+/// An object without some of its keys.
+fn omit(object: Value, keys: Rest<String>) -> Result<Value, Error> {
+    let mut pairs = Vec::new();
+    for key in object.try_iter()? {
+        if !key.as_str().is_some_and(|key| keys.iter().any(|omitted| omitted == key)) {
+            pairs.push((key.clone(), object.get_item(&key)?));
+        }
+    }
+    Ok(Value::from_pairs(pairs))
 }
 
 /// Standard Webhooks' signatures over `id.timestamp.body`: `v1` for each `whsec_` secret, `v1a` for

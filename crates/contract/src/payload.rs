@@ -96,7 +96,9 @@ impl Object for Json {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         match self.level() {
-            Level::Object(pairs) => Enumerator::Values(pairs.iter().map(|(key, _)| Value::from(key.as_str())).collect()),
+            Level::Object(pairs) => {
+                Enumerator::Values(pairs.iter().map(|(key, _)| Value::from(key.as_str())).collect())
+            }
             Level::Array(items) => Enumerator::Seq(items.len()),
         }
     }

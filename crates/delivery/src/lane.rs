@@ -113,11 +113,8 @@ impl Lane {
     /// An attempt came back.
     pub fn finished(&mut self, success: bool) {
         self.running -= 1;
-        self.window = if success {
-            (self.window + 1).min(self.settings.max_concurrency)
-        } else {
-            (self.window / 2).max(1)
-        };
+        self.window =
+            if success { (self.window + 1).min(self.settings.max_concurrency) } else { (self.window / 2).max(1) };
     }
 
     /// Sends nothing before `until_ms`.

@@ -43,12 +43,24 @@ impl DeliveryMetrics {
         registry.register("delivered", "Deliveries that arrived", metrics.delivered.clone());
         registry.register("failed", "Deliveries that were given up", metrics.failed.clone());
         registry.register("retries", "Attempts that will be followed by another", metrics.retries.clone());
-        registry.register("endpoints_disabled", "Endpoints disabled by their contract's rules", metrics.disabled.clone());
+        registry.register(
+            "endpoints_disabled",
+            "Endpoints disabled by their contract's rules",
+            metrics.disabled.clone(),
+        );
         registry.register("attempt_errors", "Failed attempts by error code", metrics.errors.clone());
         registry.register("attempt_seconds", "Time an attempt took", metrics.seconds.clone());
         registry.register("attempts_running", "Attempts under way", metrics.running.clone());
-        registry.register("queue_depth", "Deliveries that are not final: in memory and in the store", metrics.queue_depth.clone());
-        registry.register("queue_age_milliseconds", "How long the oldest due delivery has waited", metrics.queue_age_ms.clone());
+        registry.register(
+            "queue_depth",
+            "Deliveries that are not final: in memory and in the store",
+            metrics.queue_depth.clone(),
+        );
+        registry.register(
+            "queue_age_milliseconds",
+            "How long the oldest due delivery has waited",
+            metrics.queue_age_ms.clone(),
+        );
         metrics
     }
 

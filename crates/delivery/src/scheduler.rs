@@ -337,7 +337,9 @@ impl Scheduler {
             // No limit was set on this queue, so it takes every lane.
             let _ = self.turns.push(lane.settings.app, endpoint);
         }
-        if !self.draining && let Some(request) = lane.wants_page(now) {
+        if !self.draining
+            && let Some(request) = lane.wants_page(now)
+        {
             tokio::spawn(load(self.tools.clone(), self.news_sender.clone(), endpoint, request));
         }
         match lane.next_wake() {

@@ -104,14 +104,16 @@ fn build(call: Call<'_>) -> Result<Request<Full<Bytes>>, SendError> {
     // Neither belongs on the wire.
     url.set_fragment(None);
     let _ = url.set_username("").and_then(|()| url.set_password(None));
-    let mut request = Request::post(url.as_str()).body(Full::new(call.body)).map_err(|error| fail(error.to_string()))?;
+    let mut request =
+        Request::post(url.as_str()).body(Full::new(call.body)).map_err(|error| fail(error.to_string()))?;
     let headers = request.headers_mut();
     if let Some(value) = authorization {
         headers.insert(header::AUTHORIZATION, value);
     }
     for (name, value) in call.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| fail(format!("bad header name {name:?}")))?;
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| fail(format!("bad value for header {name}")))?;
+        let value =
+            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| fail(format!("bad value for header {name}")))?;
         headers.insert(name, value);
     }
     Ok(request)

@@ -58,7 +58,8 @@ impl Connector {
         }
         let fail = |reason: String| SendError::Tls { host: host.to_owned(), reason };
         let name = ServerName::try_from(host.to_owned()).map_err(|error| fail(error.to_string()))?;
-        let tls = TlsConnector::from(self.tls.clone()).connect(name, tcp).await.map_err(|error| fail(error.to_string()))?;
+        let tls =
+            TlsConnector::from(self.tls.clone()).connect(name, tcp).await.map_err(|error| fail(error.to_string()))?;
         Ok(TokioIo::new(Stream::Tls(Box::new(tls))))
     }
 

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 /// Sends webhooks: takes messages, delivers each to every endpoint that wants it, shows what happened.
 #[derive(Debug, Parser)]
 #[command(name = "postrider", version, max_term_width = 100)]
-#[command(after_help = "Start with `postrider dev`: a demo application and one endpoint for each contract, in seconds.")]
+#[command(
+    after_help = "Start with `postrider dev`: a demo application and one endpoint for each contract, in seconds."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -30,7 +30,9 @@ pub struct Config {
 pub enum ConfigError {
     #[error("can't read {file}: {reason}")]
     File { file: String, reason: String },
-    #[error("{0:?} is not a database this version can use; leave --database out for the embedded one in the data directory")]
+    #[error(
+        "{0:?} is not a database this version can use; leave --database out for the embedded one in the data directory"
+    )]
     Database(String),
 }
 

@@ -14,7 +14,9 @@ const FILE: &str = "secret.key";
 /// What is wrong with a key.
 #[derive(Debug, Error)]
 pub enum KeyError {
-    #[error("POSTRIDER_SECRET_KEY must be 32 bytes in standard base64 (44 characters); make one with `openssl rand -base64 32`")]
+    #[error(
+        "POSTRIDER_SECRET_KEY must be 32 bytes in standard base64 (44 characters); make one with `openssl rand -base64 32`"
+    )]
     BadSecretKey,
     #[error("{file} does not hold 32 bytes in base64; put back the one the data was made with")]
     BadKeyFile { file: String },

@@ -129,8 +129,10 @@ impl Server {
 fn contracts(dir: Option<&Path>) -> Result<Book, StartError> {
     let mut book = Book::shipped();
     let Some(dir) = dir else { return Ok(book) };
-    let fail = |error: std::io::Error| StartError::ContractDir { dir: dir.display().to_string(), reason: error.to_string() };
-    let mut files: Vec<_> = std::fs::read_dir(dir).map_err(fail)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let fail =
+        |error: std::io::Error| StartError::ContractDir { dir: dir.display().to_string(), reason: error.to_string() };
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir).map_err(fail)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
     for path in files {

@@ -142,17 +142,45 @@ pub struct ApiKey {
 pub enum Change {
     CreateApplication(Application),
     /// `version` of the row is the new one; `based_on` the one that was read.
-    UpdateApplication { row: Application, based_on: i64 },
-    DeleteApplication { app: AppId, version: i64 },
+    UpdateApplication {
+        row: Application,
+        based_on: i64,
+    },
+    DeleteApplication {
+        app: AppId,
+        version: i64,
+    },
     CreateEndpoint(Endpoint),
-    UpdateEndpoint { row: Endpoint, based_on: i64 },
-    DeleteEndpoint { endpoint: EndpointId, version: i64 },
-    PutEventType { row: EventType, based_on: Option<i64> },
-    DeleteEventType { env: EnvId, name: String },
+    UpdateEndpoint {
+        row: Endpoint,
+        based_on: i64,
+    },
+    DeleteEndpoint {
+        endpoint: EndpointId,
+        version: i64,
+    },
+    PutEventType {
+        row: EventType,
+        based_on: Option<i64>,
+    },
+    DeleteEventType {
+        env: EnvId,
+        name: String,
+    },
     /// Since when an endpoint fails; says nothing about routing.
-    SetFailing { endpoint: EndpointId, since_ms: Option<i64> },
+    SetFailing {
+        endpoint: EndpointId,
+        since_ms: Option<i64>,
+    },
     CreateKey(ApiKey),
-    RevokeKey { key: KeyId, at_ms: i64 },
+    RevokeKey {
+        key: KeyId,
+        at_ms: i64,
+    },
     /// Send a message to an endpoint again, now.
-    Resend { message: crate::id::MessageId, endpoint: EndpointId, due_ms: i64 },
+    Resend {
+        message: crate::id::MessageId,
+        endpoint: EndpointId,
+        due_ms: i64,
+    },
 }

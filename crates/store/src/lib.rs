@@ -201,7 +201,12 @@ impl Store {
         self.readers.read(move |conn| sqlite::read::endpoint_messages(conn, app, endpoint, &filter, page)).await
     }
 
-    pub async fn attempts(&self, of: AttemptsOf, filter: AttemptFilter, page: Page) -> Result<Vec<Attempt>, StoreError> {
+    pub async fn attempts(
+        &self,
+        of: AttemptsOf,
+        filter: AttemptFilter,
+        page: Page,
+    ) -> Result<Vec<Attempt>, StoreError> {
         self.readers.read(move |conn| sqlite::read::attempts(conn, of, &filter, page)).await
     }
 
@@ -210,7 +215,11 @@ impl Store {
     }
 
     /// How a message stands at each of the endpoints, in their order.
-    pub async fn states(&self, message: MessageId, endpoints: Vec<EndpointId>) -> Result<Vec<DeliveryState>, StoreError> {
+    pub async fn states(
+        &self,
+        message: MessageId,
+        endpoints: Vec<EndpointId>,
+    ) -> Result<Vec<DeliveryState>, StoreError> {
         self.readers.read(move |conn| sqlite::read::states(conn, message, &endpoints)).await
     }
 

@@ -123,6 +123,8 @@ pub struct Scheduled {
 pub enum DeliveryState {
     Success,
     /// Not final: never tried yet, or to be tried again at `next_ms`.
-    Pending { next_ms: Option<i64> },
+    Pending {
+        next_ms: Option<i64>,
+    },
     Fail,
 }

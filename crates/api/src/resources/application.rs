@@ -118,7 +118,11 @@ fn shown(ids: &Ids, app: &Application) -> ApplicationOut {
 #[utoipa::path(get, path = "/api/v1/app", tag = "Application", operation_id = "v1.application.list",
     params(("limit" = Option<u64>, Query), ("iterator" = Option<String>, Query), ("order" = Option<String>, Query)),
     responses((status = 200, body = ListResponse<ApplicationOut>), Errors))]
-async fn list(State(api): State<Api>, auth: Auth, query: Query) -> Result<Json<ListResponse<ApplicationOut>>, ApiError> {
+async fn list(
+    State(api): State<Api>,
+    auth: Auth,
+    query: Query,
+) -> Result<Json<ListResponse<ApplicationOut>>, ApiError> {
     let asked = Asked::from_query(&query, false)?;
     let ids = api.accept.store().ids();
     let apps = api.accept.store().directory().apps(auth.0.env);

@@ -229,7 +229,12 @@ async fn destinations(
     let rows = message.endpoints.iter().zip(&states).filter_map(|(id, state)| {
         let (_, endpoint) = store.directory().endpoint(*id)?;
         let ((status, status_text), next_attempt) = state_shown(state);
-        Some(MessageEndpointOut { endpoint: endpoint::shown(store.ids(), &endpoint), status, status_text, next_attempt })
+        Some(MessageEndpointOut {
+            endpoint: endpoint::shown(store.ids(), &endpoint),
+            status,
+            status_text,
+            next_attempt,
+        })
     });
     Ok(Json(asked.slice(rows.collect(), |row: &MessageEndpointOut| row.endpoint.id.clone())))
 }

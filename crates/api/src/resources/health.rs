@@ -7,10 +7,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(ping)).route(
-        "/api/v1/openapi.json",
-        axum::routing::get(async || Json(crate::openapi::document())),
-    )
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(ping))
+        .route("/api/v1/openapi.json", axum::routing::get(async || Json(crate::openapi::document())))
 }
 
 /// Verify the server is up

@@ -67,7 +67,11 @@ async fn list(State(api): State<Api>, auth: Auth) -> Json<ApiKeysOut> {
 /// Create API Key
 #[utoipa::path(post, path = "/api/v1/key", tag = "API Key", operation_id = "v1.key.create", request_body = ApiKeyIn,
     responses((status = 201, body = ApiKeyOut), Errors))]
-async fn create(State(api): State<Api>, auth: Auth, body: Body<ApiKeyIn>) -> Result<(StatusCode, Json<ApiKeyOut>), ApiError> {
+async fn create(
+    State(api): State<Api>,
+    auth: Auth,
+    body: Body<ApiKeyIn>,
+) -> Result<(StatusCode, Json<ApiKeyOut>), ApiError> {
     let made = api.accept.create_key(auth.0.env, &body.value.name).await?;
     let key = shown(api.accept.store().ids(), &made.row, Some(made.key.reveal()));
     Ok((StatusCode::CREATED, Json(key)))

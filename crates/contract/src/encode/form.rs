@@ -20,7 +20,9 @@ fn write(tree: &Tree, name: &str, out: &mut String) {
         Tree::Bool(value) => pair(name, if *value { "1" } else { "0" }, out),
         Tree::Number(text) => pair(name, &number(text), out),
         Tree::Text(text) => pair(name, text, out),
-        Tree::List(items) => items.iter().enumerate().for_each(|(n, item)| write(item, &nested(name, &n.to_string()), out)),
+        Tree::List(items) => {
+            items.iter().enumerate().for_each(|(n, item)| write(item, &nested(name, &n.to_string()), out))
+        }
         Tree::Map(pairs) => pairs.iter().for_each(|(key, value)| write(value, &nested(name, key), out)),
     }
 }

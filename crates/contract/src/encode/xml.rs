@@ -67,8 +67,14 @@ fn escape(text: &str) -> String {
 
 /// The name of one of a list's items, by the common English rules.
 fn singular(plural: &str) -> String {
-    const IRREGULAR: &[(&str, &str)] =
-        &[("people", "person"), ("children", "child"), ("men", "man"), ("data", "datum"), ("media", "medium"), ("mice", "mouse")];
+    const IRREGULAR: &[(&str, &str)] = &[
+        ("people", "person"),
+        ("children", "child"),
+        ("men", "man"),
+        ("data", "datum"),
+        ("media", "medium"),
+        ("mice", "mouse"),
+    ];
     const UNCOUNTABLE: &[&str] = &["equipment", "information", "money", "species", "series", "news", "status"];
     if UNCOUNTABLE.contains(&plural) {
         return plural.to_owned();

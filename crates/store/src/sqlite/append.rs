@@ -18,7 +18,11 @@ pub struct Remembered {
 
 /// Adds `message` under `id`. Conflicts are found by reading before the first insert, so a message
 /// that is refused leaves nothing behind in the batch it shares with others.
-pub fn append(tx: &Transaction<'_>, id: MessageId, message: &NewMessage) -> Result<std::result::Result<Appended, AppendError>> {
+pub fn append(
+    tx: &Transaction<'_>,
+    id: MessageId,
+    message: &NewMessage,
+) -> Result<std::result::Result<Appended, AppendError>> {
     if let Some(key) = &message.idempotency
         && let Some(earlier) = remembered(tx, key)?
     {
@@ -34,8 +38,12 @@ pub fn append(tx: &Transaction<'_>, id: MessageId, message: &NewMessage) -> Resu
         tx.prepare_cached("INSERT INTO event_ids VALUES (?, ?, ?)")?.execute(params![message.app.0, event_id, id.0])?;
     }
     if let Some(key) = &message.idempotency {
-        tx.prepare_cached("INSERT INTO idempotency VALUES (?, ?, ?, ?, NULL, NULL)")?
-            .execute(params![key.key, key.body, message.created_ms, id.0])?;
+        tx.prepare_cached("INSERT INTO idempotency VALUES (?, ?, ?, ?, NULL, NULL)")?.execute(params![
+            key.key,
+            key.body,
+            message.created_ms,
+            id.0
+        ])?;
     }
     tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
         id.0,

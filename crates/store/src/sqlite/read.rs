@@ -130,7 +130,13 @@ pub fn states(conn: &Connection, message: MessageId, endpoints: &[EndpointId]) -
 }
 
 /// The messages that were or are to be sent to an endpoint, newest first.
-pub fn endpoint_messages(conn: &Connection, app: AppId, endpoint: EndpointId, filter: &MessageFilter, page: Page) -> Result<Vec<Message>> {
+pub fn endpoint_messages(
+    conn: &Connection,
+    app: AppId,
+    endpoint: EndpointId,
+    filter: &MessageFilter,
+    page: Page,
+) -> Result<Vec<Message>> {
     let mut conditions = Conditions::new("m.app = ?", app.0);
     // Ids are eight bytes each, so a match must start at a multiple of eight.
     conditions.and("(instr(m.endpoints, ?) - 1) % 8 = 0", Value::Blob(endpoint.0.to_be_bytes().to_vec()));

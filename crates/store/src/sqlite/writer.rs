@@ -86,7 +86,9 @@ impl Writer {
                 continue;
             }
             let batch = pick(&mut waiting, mark);
-            if self.commit(batch, &mut waiting) && let Some(mark) = mark {
+            if self.commit(batch, &mut waiting)
+                && let Some(mark) = mark
+            {
                 (saved_mark, saved_at) = (mark, now);
             }
             self.checkpointer.between_batches(&self.conn);
