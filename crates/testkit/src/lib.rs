@@ -7,7 +7,9 @@
 // A test kit reports by failing the test that uses it, and measures real time on purpose.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
+pub mod app;
 pub mod certs;
 pub mod dns;
 pub mod hostile;
+pub mod process;
 pub mod receiver;

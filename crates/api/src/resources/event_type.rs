@@ -3,7 +3,7 @@
 use super::{as_refusal, or_default, patched};
 use crate::Api;
 use crate::auth::Auth;
-use crate::body::Json as Body;
+use crate::body::{Json as Body, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse};
@@ -45,12 +45,20 @@ pub struct EventTypeUpdate {
     pub schemas: Option<Value>,
 }
 
-/// An event type as it is given first.
+/// What of an event type is given at its creation alone.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-pub struct EventTypeIn {
+pub struct EventTypeFirst {
     pub name: String,
+}
+
+/// An event type as it is given first.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes a body in the OpenAPI document; its two halves are read one by one")]
+struct EventTypeIn {
     #[serde(flatten)]
-    pub event_type: EventTypeUpdate,
+    first: EventTypeFirst,
+    #[serde(flatten)]
+    event_type: EventTypeUpdate,
 }
 
 /// Fields to change; the others stay.
@@ -137,10 +145,11 @@ async fn create(
     State(api): State<Api>,
     auth: Auth,
     idempotency: IdempotencyHeader,
-    body: Body<EventTypeIn>,
+    body: Body<EventTypeUpdate>,
 ) -> Result<Response, ApiError> {
     let idempotency = idempotency.with(auth.0, &body.raw.bytes)?;
-    let draft = EventTypeDraft { name: body.value.name, settings: body.value.event_type.into() };
+    let first: EventTypeFirst = parse(&body.raw.bytes)?;
+    let draft = EventTypeDraft { name: first.name, settings: body.value.into() };
     let render = |row: &EventType| answer(StatusCode::CREATED, &shown(row));
     Ok(respond(api.accept.create_event_type(auth.0, draft, idempotency, &render).await?, render))
 }

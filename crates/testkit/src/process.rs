@@ -1,0 +1,109 @@
+//! Postrider as a process of its own, to be killed.
+
+use crate::app::{Client, KEY, eventually};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A `postrider serve` that a test may end as it likes. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    pub client: Client,
+    child: Child,
+}
+
+/// How to start the binary.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// `env!("CARGO_BIN_EXE_postrider")`
+    pub binary: PathBuf,
+    pub data: PathBuf,
+    pub port: u16,
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+}
+
+impl Serve {
+    /// On a free port, with loopback open and the test kit's key.
+    pub fn new(binary: impl AsRef<Path>, data: &Path) -> Serve {
+        Serve {
+            binary: binary.as_ref().to_owned(),
+            data: data.to_owned(),
+            port: free_port(),
+            args: ["--allow-network", "127.0.0.0/8", "--relax-contracts"].map(str::to_owned).into(),
+            env: vec![("POSTRIDER_API_KEY".to_owned(), KEY.to_owned())],
+        }
+    }
+
+    /// The command, not started.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("serve").args(["--listen", &format!("127.0.0.1:{}", self.port)]).arg("--data").arg(&self.data);
+        command.args(&self.args).envs(self.env.iter().cloned()).env("RUST_LOG", "warn").stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it and waits until it answers.
+    pub async fn start(&self) -> Process {
+        let mut child = self.command().spawn().unwrap();
+        let client = Client::new(&format!("http://127.0.0.1:{}", self.port), KEY);
+        let up = eventually(async || {
+            assert_eq!(child.try_wait().unwrap(), None, "postrider ended instead of starting");
+            client.try_request("GET", "/api/v1/health", &[], None).await.is_ok_and(|reply| reply.status == 204)
+        })
+        .await;
+        assert!(up, "postrider did not start");
+        Process { client, child }
+    }
+}
+
+impl Process {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`: no warning, no last word.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the process to end by itself.
+    pub async fn ended(mut self) -> ExitStatus {
+        let mut status = None;
+        assert!(
+            eventually(async || {
+                status = self.child.try_wait().unwrap();
+                status.is_some()
+            })
+            .await,
+            "the process did not end"
+        );
+        status.unwrap()
+    }
+
+    /// Resident memory, in MiB.
+    pub fn memory_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() / 1_024
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
