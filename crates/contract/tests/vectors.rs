@@ -1,5 +1,5 @@
 //! Every worked case of the five systems that concerns body, headers and signature, byte for byte.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
