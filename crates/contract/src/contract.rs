@@ -2,7 +2,7 @@
 
 use crate::encode::{self, Encoding};
 use crate::events::Events;
-use crate::expression::Compiled;
+use crate::expression::{Compiled, Scope};
 use crate::file::{ContractFile, DelayFile, Expressions, RetryFile};
 use crate::functions::Blob;
 use crate::judge::{Answer, JudgeRules, Judgement};
@@ -237,18 +237,18 @@ impl Contract {
 
     /// The request for a delivery. The same input gives the same bytes.
     pub fn render(&self, out: &Outgoing<'_>) -> Result<Request, RenderError> {
-        let mut vars = self.variables(out);
+        let mut vars = Scope::new(self.variables(out));
         for (name, expression) in &self.values {
-            let value = self.eval(expression, &vars, name)?;
-            vars.push((name.clone(), value));
+            let value = eval(expression, &vars, name)?;
+            vars = vars.with(name, value);
         }
-        let tree = Tree::from_value(&self.eval(&self.body, &vars, "body")?).map_err(RenderError::Body)?;
+        let tree = Tree::from_value(&eval(&self.body, &vars, "body")?).map_err(RenderError::Body)?;
         let as_xml = out.endpoint.content_type == ContentType::Xml && self.content_types.contains(&ContentType::Xml);
         let body = if as_xml { encode::xml(tree) } else { self.encoding.encode(tree) }.map_err(RenderError::Body)?;
         if body.len() > LARGEST_BODY {
             return Err(RenderError::TooLarge);
         }
-        vars.push(("body".to_owned(), Value::from_object(Blob(body.clone()))));
+        let vars = vars.with("body", Value::from_object(Blob(body.clone())));
         let headers = self.headers(out, &vars, as_xml)?;
         Ok(Request { headers, body })
     }
@@ -256,7 +256,7 @@ impl Contract {
     fn headers(
         &self,
         out: &Outgoing<'_>,
-        vars: &[(String, Value)],
+        vars: &Scope,
         as_xml: bool,
     ) -> Result<Vec<(String, String)>, RenderError> {
         let content_type = match &self.content_type {
@@ -266,7 +266,7 @@ impl Contract {
         };
         let mut headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
         for (name, expression) in &self.headers {
-            let value = self.eval(expression, vars, name)?;
+            let value = eval(expression, vars, name)?;
             // What is undefined or none is left out: an unsigned request has no signature header.
             if !value.is_undefined() && !value.is_none() {
                 headers.push((name.clone(), value.to_string()));
@@ -284,10 +284,6 @@ impl Contract {
         }
     }
 
-    fn eval(&self, expression: &Compiled, vars: &[(String, Value)], part: &str) -> Result<Value, RenderError> {
-        let vars = Value::from_pairs(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
-        expression.eval(&vars).map_err(|reason| RenderError::Expression { part: part.to_owned(), reason })
-    }
 
     /// The variables that the contract reads.
     fn variables(&self, out: &Outgoing<'_>) -> Vec<(String, Value)> {
@@ -342,6 +338,10 @@ impl Contract {
         add("timestamp", &|| Value::from(out.now_ms.div_euclid(1_000)));
         vars
     }
+}
+
+fn eval(expression: &Compiled, vars: &Scope, part: &str) -> Result<Value, RenderError> {
+    expression.eval(vars.value()).map_err(|reason| RenderError::Expression { part: part.to_owned(), reason })
 }
 
 /// Compiles a file's expressions and gathers what is wrong with them.

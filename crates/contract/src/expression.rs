@@ -1,10 +1,11 @@
 //! Expressions: compiled once, evaluated with a limit.
 
 use crate::functions;
+use minijinja::value::Object;
 use minijinja::{Environment, Error, Expression, Value};
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Steps that one expression may take. A body over a thousand records takes some ten thousand.
 const FUEL: u64 = 2_000_000;
@@ -47,6 +48,40 @@ impl Compiled {
     /// Functions are variables too; these are the known ones.
     pub fn is_function(name: &str) -> bool {
         ENVIRONMENT.globals().any(|(known, _)| known == name)
+    }
+}
+
+/// The variables of a delivery, found by name. They are few, so a list is faster than a map.
+#[derive(Debug)]
+pub struct Scope(Value);
+
+#[derive(Clone, Debug)]
+struct Variables(Vec<(String, Value)>);
+
+impl Object for Variables {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
+    }
+}
+
+impl Scope {
+    pub fn new(variables: Vec<(String, Value)>) -> Scope {
+        Scope(Value::from_object(Variables(variables)))
+    }
+
+    /// The same with one more.
+    pub fn with(&self, name: &str, value: Value) -> Scope {
+        let mut variables = self.0.downcast_object_ref::<Variables>().cloned().unwrap_or(Variables(vec![]));
+        variables.0.push((name.to_owned(), value));
+        Scope::new(variables.0)
+    }
+
+    pub fn value(&self) -> &Value {
+        &self.0
     }
 }
 

@@ -19,8 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// Connections to one host kept open for the next request, and for how long.
-const IDLE_PER_HOST: usize = 64;
+/// Connections to one host kept open for the next request, and for how long. Many endpoints may
+/// share a host, so this is as high as attempts can be under way: opening anew costs more than waiting.
+const IDLE_PER_HOST: usize = 1_024;
 const IDLE_FOR: Duration = Duration::from_secs(30);
 /// What a response's status line and headers may take.
 const HEAD_LIMIT: usize = 64 << 10;
