@@ -28,6 +28,9 @@ const WAITING_PER_APP: usize = 2_048;
 const BATCH_ITEMS: usize = 512;
 const BATCH_BYTES: usize = 16 << 20;
 const BATCH_RECORDS: usize = 1_024;
+/// How long attempts wait for messages to share a commit with. A crash in this time only means that
+/// they are made again; a message never waits.
+const REPORTS_WAIT: Duration = Duration::from_millis(5);
 const TICK: Duration = Duration::from_secs(1);
 /// How long to wait before writing again after the disk was full.
 const FULL_PAUSE: Duration = Duration::from_millis(250);
@@ -45,6 +48,12 @@ pub enum Report {
     Park(Vec<Scheduled>),
     /// Answered when all before it is on disk.
     Flush(oneshot::Sender<()>),
+}
+
+impl Report {
+    fn can_wait(&self) -> bool {
+        !matches!(self, Report::Flush(_))
+    }
 }
 
 /// The parts that the writer thread owns.
@@ -105,6 +114,12 @@ impl Writer {
             let _ = select.ready_timeout(TICK);
         }
         waiting.reports.extend(self.reports.try_iter());
+        if waiting.commands.is_empty() && self.commands.is_empty() && waiting.reports.iter().all(Report::can_wait) {
+            let mut select = crossbeam_channel::Select::new();
+            select.recv(&self.commands);
+            let _ = select.ready_timeout(REPORTS_WAIT);
+            waiting.reports.extend(self.reports.try_iter());
+        }
         loop {
             match self.commands.try_recv() {
                 Ok(command) => {
