@@ -253,12 +253,7 @@ impl Contract {
         Ok(Request { headers, body })
     }
 
-    fn headers(
-        &self,
-        out: &Outgoing<'_>,
-        vars: &Scope,
-        as_xml: bool,
-    ) -> Result<Vec<(String, String)>, RenderError> {
+    fn headers(&self, out: &Outgoing<'_>, vars: &Scope, as_xml: bool) -> Result<Vec<(String, String)>, RenderError> {
         let content_type = match &self.content_type {
             _ if as_xml => ContentType::Xml.as_str(),
             Some(own) => own,
@@ -283,7 +278,6 @@ impl Contract {
             None => Ok(headers),
         }
     }
-
 
     /// The variables that the contract reads.
     fn variables(&self, out: &Outgoing<'_>) -> Vec<(String, Value)> {

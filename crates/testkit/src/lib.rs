@@ -11,5 +11,6 @@ pub mod app;
 pub mod certs;
 pub mod dns;
 pub mod hostile;
+pub mod load;
 pub mod process;
 pub mod receiver;

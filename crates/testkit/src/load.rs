@@ -1,0 +1,151 @@
+//! A provider under load, that remembers what it was promised.
+//!
+//! It sends from several tasks at once, each message with its idempotency key again and again until
+//! it is answered 202, as the published clients do. What was answered must arrive at every endpoint
+//! whose creation had been answered before the message was sent.
+
+use crate::app::{Client, eventually, id};
+use crate::receiver::Receiver;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+#[derive(Debug, Default)]
+struct Promised {
+    /// Message ids, each with how many endpoints were known when it was sent.
+    messages: Mutex<Vec<(String, usize)>>,
+    paths: Mutex<Vec<String>>,
+    accepted: AtomicUsize,
+    refused: AtomicUsize,
+    next: AtomicUsize,
+    stop: AtomicBool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Load {
+    client: Client,
+    app: String,
+    promised: Arc<Promised>,
+    senders: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    /// Sends from `senders` tasks to an application of its own, payloads of about `bytes`.
+    pub async fn start(client: &Client, senders: usize, bytes: usize) -> Load {
+        let app = client.application().await;
+        let promised = Arc::new(Promised::default());
+        let sender = |_| tokio::spawn(send(client.clone(), app.clone(), promised.clone(), "x".repeat(bytes)));
+        let senders = (0..senders).map(sender).collect();
+        Load { client: client.clone(), app, promised, senders }
+    }
+
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// Creates an endpoint at a path of the receiver; every message from now on must arrive there.
+    pub async fn endpoint(&self, receiver: &Receiver, path: &str) -> String {
+        let endpoint = json!({"url": receiver.url(path), "retrySchedule": [0, 0, 1, 1, 1, 1]});
+        let endpoint = self.client.endpoint(&self.app, endpoint).await;
+        self.promised.paths.lock().await.push(path.to_owned());
+        endpoint
+    }
+
+    /// Messages answered 202 so far.
+    pub fn accepted(&self) -> usize {
+        self.promised.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Requests answered otherwise, or not at all.
+    pub fn refused(&self) -> usize {
+        self.promised.refused.load(Ordering::Relaxed)
+    }
+
+    /// Returns when `more` further messages were accepted.
+    pub async fn wait_for(&self, more: usize) {
+        let before = self.accepted();
+        let done = eventually(async || self.accepted() >= before + more).await;
+        assert!(done, "{} messages were accepted instead of {more}", self.accepted() - before);
+    }
+
+    /// Stops sending; what is under way is finished.
+    pub async fn stop(&mut self) {
+        self.promised.stop.store(true, Ordering::Relaxed);
+        for sender in self.senders.drain(..) {
+            sender.await.unwrap();
+        }
+    }
+
+    /// Checks the promise: all arrived, our own API lists every message, and as delivered. Returns how
+    /// many messages there were and how many arrived more than once.
+    pub async fn check(&self, receiver: &Receiver) -> (usize, usize) {
+        let messages = self.promised.messages.lock().await.clone();
+        let paths = self.promised.paths.lock().await.clone();
+        let mut repeats = 0;
+        for (n, path) in paths.iter().enumerate() {
+            let must: Vec<&String> = messages.iter().filter(|(_, known)| *known > n).map(|(id, _)| id).collect();
+            let missing = || {
+                let ids = receiver.ids(path);
+                must.iter().filter(|id| !ids.contains_key(**id)).count()
+            };
+            let arrived = eventually(async || missing() == 0).await;
+            assert!(arrived, "{} of {} are missing at {path}", missing(), must.len());
+            repeats += receiver.ids(path).values().map(|count| count - 1).sum::<usize>();
+        }
+        let listed = self.everything().await;
+        assert!(messages.iter().all(|(id, _)| listed.contains_key(id)), "our own API lists every message");
+        for (message, _) in messages.iter().step_by(messages.len() / 40 + 1) {
+            let mut states = Vec::new();
+            let known = eventually(async || {
+                states = self.client.states(&self.app, message).await;
+                states.iter().all(|state| state == "success")
+            })
+            .await;
+            assert!(known, "{message}: {states:?}");
+        }
+        (messages.len(), repeats)
+    }
+
+    /// Every message that the API lists, page by page.
+    async fn everything(&self) -> HashMap<String, Value> {
+        let mut all = HashMap::new();
+        let mut iterator = String::new();
+        loop {
+            let path = format!("/api/v1/app/{}/msg?limit=250&with_content=false{iterator}", self.app);
+            let page = self.client.get(&path).await.expect(200);
+            for message in page["data"].as_array().unwrap() {
+                assert!(all.insert(id(message), message.clone()).is_none(), "listed twice");
+            }
+            if page["done"] == true {
+                return all;
+            }
+            iterator = format!("&iterator={}", page["iterator"].as_str().unwrap());
+        }
+    }
+}
+
+async fn send(client: Client, app: String, promised: Arc<Promised>, text: String) {
+    let path = format!("/api/v1/app/{app}/msg?with_content=false");
+    while !promised.stop.load(Ordering::Relaxed) {
+        let n = promised.next.fetch_add(1, Ordering::Relaxed);
+        let known = promised.paths.lock().await.len();
+        let body = json!({"eventType": "load", "payload": {"n": n, "text": text}}).to_string().into_bytes();
+        let key = format!("key-{n}");
+        let accepted = loop {
+            match client.try_request("POST", &path, &[("idempotency-key", &key)], Some(body.clone())).await {
+                Ok(reply) if reply.status == 202 => break reply.body,
+                _ => {
+                    promised.refused.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        };
+        promised.messages.lock().await.push((id(&accepted), known));
+        promised.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+}
