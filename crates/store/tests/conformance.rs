@@ -1,0 +1,325 @@
+//! What every storage driver must do, told through the store's own door.
+//!
+//! A driver is one entry in [`drivers`]; each test runs on all of them.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use bytes::Bytes;
+use postrider_clock::Clock;
+use postrider_store::config::{
+    Application, ApplicationSettings, Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId,
+};
+use postrider_store::id::{AppId, EndpointId, MessageId};
+use postrider_store::message::{
+    Appended, AttemptOutcome, AttemptRecord, DeliveryKey, DeliveryState, IdempotencyKey, NewMessage, Retry, Scheduled,
+};
+use postrider_store::query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
+use postrider_store::{
+    AppendError, ChangeError, Changed, Event, Feed, OpenError, Options, Secret, Store, StoreMetrics,
+};
+use prometheus_client::registry::Registry;
+use std::path::Path;
+use tempfile::TempDir;
+
+const NOW: i64 = 1_700_000_000_000;
+
+/// Opens a store on a driver.
+type Driver = fn(&Path, [u8; 32], Clock) -> Result<(Store, Feed), OpenError>;
+
+fn drivers() -> Vec<(&'static str, Driver)> {
+    vec![("sqlite", |dir, secret_key, clock| {
+        let metrics = StoreMetrics::register(&mut Registry::default());
+        Store::open(Options { dir: dir.to_owned(), secret_key, clock, metrics })
+    })]
+}
+
+/// A store with one application and two endpoints.
+struct World {
+    store: Store,
+    feed: Feed,
+    app: AppId,
+    endpoints: Vec<EndpointId>,
+}
+
+impl World {
+    async fn new(open: Driver, dir: &Path) -> World {
+        let (store, feed) = open(dir, [1; 32], Clock::manual(NOW)).unwrap();
+        let id = store.new_id();
+        let application = Application {
+            id: AppId(id),
+            env: EnvId(1),
+            uid: Some("acme".into()),
+            settings: ApplicationSettings { name: "Acme".into(), ..ApplicationSettings::default() },
+            created_ms: NOW,
+            updated_ms: NOW,
+            version: id,
+        };
+        let app = application.id;
+        store.change(app, Change::CreateApplication(application), None).await.unwrap();
+        let mut endpoints = Vec::new();
+        for _ in 0..2 {
+            let endpoint = endpoint(&store, app);
+            endpoints.push(endpoint.id);
+            store.change(app, Change::CreateEndpoint(endpoint), None).await.unwrap();
+        }
+        World { store, feed, app, endpoints }
+    }
+
+    fn message(&self, payload: &str) -> NewMessage {
+        NewMessage {
+            app: self.app,
+            event_type: "a".into(),
+            event_id: None,
+            channels: vec!["blue".into(), "red".into()],
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+            endpoints: self.endpoints.clone(),
+            routing: self.store.directory().app(self.app).unwrap().routing,
+            created_ms: NOW,
+            idempotency: None,
+        }
+    }
+
+    async fn append(&self, message: NewMessage) -> MessageId {
+        match self.store.append(message).await.unwrap() {
+            Appended::New(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn record(&self, delivery: DeliveryKey, success: bool, retry: Option<Retry>, stored: bool) {
+        let error = (!success).then(|| ("status".to_owned(), "500".to_owned()));
+        let outcome = AttemptOutcome { success, status: if success { 200 } else { 500 }, error };
+        let record = AttemptRecord {
+            delivery,
+            outcome,
+            url: "http://example.com".into(),
+            response: Bytes::from_static(b"body"),
+            started_ms: NOW,
+            duration_ms: 5,
+            retry,
+            stored,
+        };
+        self.store.record(vec![record]);
+    }
+
+    /// Closes the store and opens it again, as after a crash or a restart.
+    async fn reopen(self, open: Driver, dir: &Path) -> World {
+        let World { store, feed, app, endpoints } = self;
+        drop(store);
+        drop(feed.events);
+        tokio::task::spawn_blocking(|| feed.writer.join().unwrap()).await.unwrap();
+        let (store, feed) = open(dir, [1; 32], Clock::manual(NOW)).unwrap();
+        World { store, feed, app, endpoints }
+    }
+}
+
+fn endpoint(store: &Store, app: AppId) -> Endpoint {
+    let id = store.new_id();
+    Endpoint {
+        id: EndpointId(id),
+        app,
+        uid: None,
+        settings: EndpointSettings {
+            url: "http://example.com".into(),
+            contract: "standard".into(),
+            ..EndpointSettings::default()
+        },
+        secrets: EndpointSecrets { current: Some(Secret::new("whsec_very_secret")), old: vec![] },
+        headers: [("authorization".to_owned(), "Bearer hidden".to_owned())].into(),
+        failing_since_ms: None,
+        created_ms: NOW,
+        updated_ms: NOW,
+        version: id,
+    }
+}
+
+fn delivery(message: MessageId, endpoint: EndpointId) -> DeliveryKey {
+    DeliveryKey { message, endpoint, manual: false }
+}
+
+fn all() -> Page {
+    Page { limit: 100, after: None, ascending: false }
+}
+
+macro_rules! on_every_driver {
+    ($(#[$doc:meta])* async fn $name:ident($open:ident, $dir:ident) $body:block) => {
+        $(#[$doc])*
+        #[tokio::test]
+        async fn $name() {
+            async fn on(driver: &str, $open: Driver, $dir: &Path) {
+                println!("on {driver}");
+                $body
+            }
+            for (driver, open) in drivers() {
+                on(driver, open, TempDir::new().unwrap().path()).await;
+            }
+        }
+    };
+}
+
+on_every_driver! {
+    async fn a_message_is_read_back_byte_for_byte_and_told_to_delivery_after_its_commit(open, dir) {
+        let mut world = World::new(open, dir).await;
+        let payload = "{\"a\" :1.50}\u{1f680}";
+        let id = world.append(world.message(payload)).await;
+        let stored = world.store.message(world.app, id).await.unwrap().unwrap();
+        assert_eq!(stored.payload, payload.as_bytes());
+        assert_eq!((stored.channels, stored.endpoints), (vec!["blue".to_owned(), "red".to_owned()], world.endpoints.clone()));
+        assert_eq!(world.store.message(AppId(1), id).await.unwrap(), None, "another application's");
+        let told = loop {
+            if let Event::Accepted(messages) = world.feed.events.recv().await.unwrap() {
+                break messages;
+            }
+        };
+        assert_eq!(told.iter().map(|message| message.id).collect::<Vec<_>>(), [id]);
+    }
+}
+
+on_every_driver! {
+    async fn a_message_routed_by_an_outdated_routing_is_not_accepted(open, dir) {
+        let world = World::new(open, dir).await;
+        let routed_before = world.message("{}");
+        world.store.change(world.app, Change::CreateEndpoint(endpoint(&world.store, world.app)), None).await.unwrap();
+        assert!(matches!(world.store.append(routed_before).await, Err(AppendError::StaleRouting)));
+        world.append(world.message("{}")).await;
+    }
+}
+
+on_every_driver! {
+    async fn an_idempotency_key_stands_for_one_answer_and_an_event_id_for_one_message(open, dir) {
+        let world = World::new(open, dir).await;
+        let key = |body: u8| Some(IdempotencyKey { key: [1; 16], body: [body; 16] });
+        let first = world.append(NewMessage { idempotency: key(1), ..world.message("{}") }).await;
+        let again = world.store.append(NewMessage { idempotency: key(1), ..world.message("{}") }).await.unwrap();
+        assert_eq!(again, Appended::Repeat(first));
+        let other = world.store.append(NewMessage { idempotency: key(2), ..world.message("{}") }).await;
+        assert!(matches!(other, Err(AppendError::IdempotencyMismatch)));
+
+        let named = || NewMessage { event_id: Some("order-1".into()), ..world.message("{}") };
+        world.append(named()).await;
+        assert!(matches!(world.store.append(named()).await, Err(AppendError::EventIdTaken)));
+        // One refused message did not take its neighbours with it.
+        assert_eq!(world.store.messages(world.app, MessageFilter::default(), all()).await.unwrap().len(), 2);
+    }
+}
+
+on_every_driver! {
+    async fn a_change_based_on_an_old_version_is_refused_and_names_are_taken_once(open, dir) {
+        let world = World::new(open, dir).await;
+        let row = world.store.directory().app(world.app).unwrap().app.clone();
+        let renamed = |name: &str, version: i64| {
+            let settings = ApplicationSettings { name: name.into(), ..row.settings.clone() };
+            Change::UpdateApplication { row: Application { settings, version, ..row.clone() }, based_on: row.version }
+        };
+        assert_eq!(world.store.change(world.app, renamed("one", world.store.new_id()), None).await.unwrap(), Changed::Applied);
+        let late = world.store.change(world.app, renamed("two", world.store.new_id()), None).await;
+        assert!(matches!(late, Err(ChangeError::Outdated)));
+        assert_eq!(world.store.directory().app(world.app).unwrap().app.settings.name, "one");
+
+        let id = world.store.new_id();
+        let twin = Application { id: AppId(id), version: id, ..row.clone() };
+        let taken = world.store.change(twin.id, Change::CreateApplication(twin), None).await;
+        assert!(matches!(taken, Err(ChangeError::Taken)));
+    }
+}
+
+on_every_driver! {
+    async fn where_a_delivery_stands_follows_from_its_attempts_and_its_schedule(open, dir) {
+        let world = World::new(open, dir).await;
+        let id = world.append(world.message("{}")).await;
+        let [first, second] = [world.endpoints[0], world.endpoints[1]];
+        let states = async || world.store.states(id, vec![first, second]).await.unwrap();
+        assert_eq!(states().await, [DeliveryState::Pending { next_ms: None }, DeliveryState::Pending { next_ms: None }]);
+
+        world.record(delivery(id, first), true, None, false);
+        world.record(delivery(id, second), false, Some(Retry { due_ms: NOW + 5_000, attempts: 1 }), false);
+        world.store.flush().await;
+        assert_eq!(states().await, [DeliveryState::Success, DeliveryState::Pending { next_ms: Some(NOW + 5_000) }]);
+        assert_eq!(world.store.due(second, NOW, 10).await.unwrap(), (vec![], Some(NOW + 5_000)));
+        let scheduled = Scheduled { delivery: delivery(id, second), due_ms: NOW + 5_000, attempts: 1 };
+        assert_eq!(world.store.due(second, NOW + 5_000, 10).await.unwrap(), (vec![scheduled], None));
+        assert_eq!(world.store.waiting_endpoints().await.unwrap(), [(second, NOW + 5_000)]);
+
+        world.record(delivery(id, second), false, None, true);
+        world.store.flush().await;
+        assert_eq!(states().await[1], DeliveryState::Fail);
+        assert_eq!(world.store.waiting_count().await.unwrap(), 0);
+        let attempts = world.store.attempts(AttemptsOf::Message(id), AttemptFilter::default(), all()).await.unwrap();
+        assert_eq!(attempts.len(), 3);
+        assert!(attempts.is_sorted_by(|newer, older| newer.id > older.id));
+        let failed = AttemptFilter { success: Some(false), status_class: Some(500), ..AttemptFilter::default() };
+        assert_eq!(world.store.attempts(AttemptsOf::Endpoint(second), failed, all()).await.unwrap().len(), 2);
+    }
+}
+
+on_every_driver! {
+    async fn after_a_crash_exactly_what_was_open_is_scheduled_again(open, dir) {
+        let world = World::new(open, dir).await;
+        let done = world.append(world.message("1")).await;
+        let half = world.append(world.message("2")).await;
+        let untried = world.append(world.message("3")).await;
+        let [first, second] = [world.endpoints[0], world.endpoints[1]];
+        world.record(delivery(done, first), true, None, false);
+        world.record(delivery(done, second), true, None, false);
+        world.record(delivery(half, first), false, None, false);
+        world.store.park(vec![Scheduled { delivery: delivery(half, second), due_ms: NOW + 9, attempts: 0 }]);
+        world.store.flush().await;
+
+        let world = world.reopen(open, dir).await;
+        assert_eq!(world.feed.recovered, 2, "the untried message's two deliveries");
+        let (at_first, _) = world.store.due(first, NOW, 10).await.unwrap();
+        assert_eq!(at_first.iter().map(|row| row.delivery.message).collect::<Vec<_>>(), [untried]);
+        let (at_second, next) = world.store.due(second, NOW, 10).await.unwrap();
+        assert_eq!(at_second.iter().map(|row| row.delivery.message).collect::<Vec<_>>(), [untried]);
+        assert_eq!(next, Some(NOW + 9), "what was parked waits where it was");
+        assert_eq!(world.reopen(open, dir).await.feed.recovered, 0, "once is enough");
+    }
+}
+
+on_every_driver! {
+    async fn pages_go_through_all_in_both_directions(open, dir) {
+        let world = World::new(open, dir).await;
+        let mut ids = Vec::new();
+        for n in 0..7 {
+            ids.push(world.append(world.message(&n.to_string())).await);
+        }
+        let page = async |after: Option<MessageId>, ascending: bool| {
+            let page = Page { limit: 3, after: after.map(|id| id.0), ascending };
+            let rows = world.store.messages(world.app, MessageFilter::default(), page).await.unwrap();
+            rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(page(None, true).await, ids[..3]);
+        assert_eq!(page(Some(ids[2]), true).await, ids[3..6]);
+        assert_eq!(page(Some(ids[5]), true).await, ids[6..]);
+        assert_eq!(page(Some(ids[2]), false).await, [ids[1], ids[0]]);
+        let filter = |channel: &str| MessageFilter { channel: Some(channel.into()), ..MessageFilter::default() };
+        assert_eq!(world.store.messages(world.app, filter("red"), all()).await.unwrap().len(), 7);
+        assert_eq!(world.store.messages(world.app, filter("re"), all()).await.unwrap().len(), 0);
+    }
+}
+
+on_every_driver! {
+    async fn secrets_lie_encrypted_and_another_key_opens_nothing(open, dir) {
+        let world = World::new(open, dir).await;
+        let reopened = world.reopen(open, dir).await;
+        let (_, endpoint) = reopened.store.directory().endpoint(reopened.endpoints[0]).unwrap();
+        assert_eq!(endpoint.secrets.in_force(NOW), ["whsec_very_secret"]);
+        assert_eq!(endpoint.headers["authorization"], "Bearer hidden");
+        assert!(!format!("{endpoint:?}").contains("very_secret"));
+        let reopened = reopened.reopen(open, dir).await;
+        drop(reopened.store);
+        drop(reopened.feed.events);
+        reopened.feed.writer.join().unwrap();
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            assert!(!bytes.windows(11).any(|window| window == b"very_secret" || window == b"earer hidde"));
+        }
+        assert!(matches!(open(dir, [2; 32], Clock::manual(NOW)), Err(OpenError::WrongSecretKey)));
+    }
+}
+
+on_every_driver! {
+    async fn a_second_process_is_kept_out(open, dir) {
+        let _world = World::new(open, dir).await;
+        assert!(matches!(open(dir, [1; 32], Clock::manual(NOW)), Err(OpenError::InUse)));
+    }
+}
