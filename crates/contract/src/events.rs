@@ -7,6 +7,8 @@
 #[derive(Clone, Debug, Default)]
 pub struct Events {
     pub(crate) catalogue: Vec<String>,
+    /// Entries that the catalogue's families hold and that are none of its events all the same.
+    pub(crate) except: Vec<String>,
     pub(crate) open: bool,
     pub(crate) patterns: bool,
     pub(crate) always: Vec<String>,
@@ -15,14 +17,15 @@ pub struct Events {
 /// What a subscription's filter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterKind {
+    /// One event type.
     Exact,
     /// `user.*`
     Pattern,
 }
 
 impl Events {
-    /// Whether an endpoint may filter by this; `Err` says what is wrong and what would be right. An
-    /// exact name may still be unknown: see [`Events::in_catalogue`].
+    /// Whether an endpoint may filter by this; `Err` says what is wrong and what would be right. Where
+    /// any registered event type will do ([`Events::is_open`]), an exact name may still be unknown.
     pub fn check_filter(&self, filter: &str) -> Result<FilterKind, String> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
         let name = filter.strip_suffix(".*").filter(|_| self.patterns);
@@ -37,13 +40,15 @@ impl Events {
             Some('*') => Err(format!("{filter:?} is a pattern, and this contract takes exact names only")),
             Some(c) => Err(format!("{c:?} is not allowed; use letters, digits and any of \"-_./\"")),
             None if name.is_some() => Ok(FilterKind::Pattern),
-            None => Ok(FilterKind::Exact),
+            None if self.open || self.in_catalogue(filter) => Ok(FilterKind::Exact),
+            None => Err(format!("{filter:?} is not in the catalogue, which has {}", self.list().join(", "))),
         }
     }
 
     /// Whether the contract itself knows the event type.
     pub fn in_catalogue(&self, event_type: &str) -> bool {
-        self.catalogue.iter().any(|entry| is_of(entry, event_type)) || self.always.iter().any(|name| name == event_type)
+        let among = |entries: &[String]| entries.iter().any(|entry| is_of(entry, event_type));
+        (among(&self.catalogue) && !among(&self.except)) || self.always.iter().any(|name| name == event_type)
     }
 
     /// Whether any registered event type can be subscribed to, not only the catalogue's.
@@ -75,8 +80,13 @@ impl Events {
 fn is_of(entry: &str, event_type: &str) -> bool {
     let Some((before, rest)) = entry.split_once('{') else { return entry == event_type };
     let Some((name, after)) = rest.split_once('}') else { return false };
+    if event_type.len() < before.len() + after.len() {
+        return false;
+    }
     let Some(middle) = event_type.strip_prefix(before).and_then(|text| text.strip_suffix(after)) else { return false };
-    !middle.is_empty() && (name.ends_with("...") || !middle.contains('.'))
+    let segment = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let rest = |c: char| segment(c) || c == '.';
+    !middle.is_empty() && middle.chars().all(|c| if name.ends_with("...") { rest(c) } else { segment(c) })
 }
 
 #[cfg(test)]

@@ -1,71 +1,59 @@
-//! A contract file as it is written.
+//! A contract file as it is written: the tables, their keys, and what each may hold.
+//!
+//! Reading goes on after a mistake, so that one look shows them all.
 
 use crate::encode::Encoding;
 use crate::judge::Status;
+use crate::problem::Problem;
+use crate::reader::{Reader, Table};
+use crate::retry::LONGEST;
 use crate::secrets::{Generate, SecretKind};
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-use std::fmt;
 use toml::Spanned;
 
-/// The whole file. A key that isn't here is a mistake.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The whole file.
+#[derive(Debug)]
 pub struct ContractFile {
     pub name: Spanned<String>,
-    #[serde(default)]
     pub title: String,
-    #[serde(default)]
     pub description: String,
-    #[serde(default)]
     pub events: EventsFile,
     /// Values that the operator may set, with their defaults.
-    #[serde(default)]
     pub settings: BTreeMap<String, String>,
     /// Named values, computed in the order they are written, each seeing those before it.
-    #[serde(default, rename = "let")]
     pub values: Expressions,
     pub body: BodyFile,
-    #[serde(default)]
     pub headers: Expressions,
-    #[serde(default)]
     pub secret: SecretFile,
-    #[serde(default)]
     pub response: ResponseFile,
-    #[serde(default)]
     pub retry: RetryFile,
-    #[serde(default)]
     pub timeout: TimeoutFile,
-    #[serde(default)]
     pub disable: DisableFile,
-    #[serde(default)]
     pub url: UrlFile,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// Names and expressions in the order they were written.
+pub type Expressions = Vec<(Spanned<String>, Spanned<String>)>;
+
+#[derive(Debug)]
 pub struct EventsFile {
     pub open: bool,
     pub patterns: bool,
     pub catalogue: Vec<String>,
+    pub except: Vec<String>,
     pub always: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct BodyFile {
     pub value: Spanned<String>,
-    #[serde(default)]
     pub encoding: Encoding,
     /// Lets an endpoint choose XML instead of JSON.
-    #[serde(default)]
     pub xml: bool,
     pub content_type: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug)]
 pub struct SecretFile {
     pub kind: SecretKind,
     pub min: usize,
@@ -74,14 +62,7 @@ pub struct SecretFile {
     pub overlap: bool,
 }
 
-impl Default for SecretFile {
-    fn default() -> SecretFile {
-        SecretFile { kind: SecretKind::Text, min: 1, max: 256, generate: Generate::Hex, overlap: false }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug)]
 pub struct ResponseFile {
     pub success: Vec<Status>,
     pub retry: Option<Vec<Status>>,
@@ -90,101 +71,226 @@ pub struct ResponseFile {
     pub retry_after: bool,
 }
 
-impl Default for ResponseFile {
-    fn default() -> ResponseFile {
-        ResponseFile {
-            success: vec![Status::Class(2)],
-            retry: None,
-            disable: vec![],
-            slow_down: vec![],
-            retry_after: false,
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug)]
 pub struct RetryFile {
-    pub schedule: Option<Vec<DelayFile>>,
+    /// Seconds from and to.
+    pub schedule: Option<Vec<(f64, f64)>>,
     pub delay: Option<Spanned<String>>,
     pub count: Option<u32>,
     pub jitter: f64,
 }
 
-impl Default for RetryFile {
-    fn default() -> RetryFile {
-        RetryFile { schedule: None, delay: None, count: None, jitter: 0.0 }
-    }
-}
-
-/// Seconds, or from and to.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum DelayFile {
-    Seconds(f64),
-    Between([f64; 2]),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug)]
 pub struct TimeoutFile {
     pub seconds: u8,
     pub fixed: bool,
 }
 
-impl Default for TimeoutFile {
-    fn default() -> TimeoutFile {
-        TimeoutFile { seconds: 15, fixed: false }
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug)]
 pub struct DisableFile {
     /// Seconds of nothing but failures.
     pub failing_for: Option<u64>,
     pub on_exhausted: bool,
-    pub errors: Option<ErrorsFile>,
+    /// More than so many within so many seconds.
+    pub errors: Option<(u32, u64)>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ErrorsFile {
-    pub more_than: u32,
-    pub within: u64,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug)]
 pub struct UrlFile {
     pub https: bool,
     pub ports: Option<Vec<u16>>,
 }
 
-/// A table of expressions in the order they were written.
-#[derive(Debug, Default)]
-pub struct Expressions(pub Vec<(String, Spanned<String>)>);
+const DAY: f64 = 86_400.0;
+/// A year in seconds: the bound of what is counted in days.
+const YEAR: f64 = 365.0 * DAY;
 
-impl<'de> Deserialize<'de> for Expressions {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Expressions, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Expressions;
+impl ContractFile {
+    /// Reads the text; what could not be read stands with its default beside the problems. `Err` is
+    /// for what is no TOML: what follows from that would only hide where the mistake is.
+    pub fn read(text: &str) -> Result<(ContractFile, Vec<Problem>), Vec<Problem>> {
+        let mut reader = Reader::default();
+        let Some(document) = reader.document(text) else { return Err(reader.problems(text)) };
+        let mut root = Table::root(&document);
+        let file = ContractFile {
+            name: reader.required_text(&mut root, "name"),
+            title: reader.text(&mut root, "title").unwrap_or_default(),
+            description: reader.text(&mut root, "description").unwrap_or_default(),
+            events: events(&mut reader, &mut root),
+            settings: settings(&mut reader, &mut root),
+            values: reader.expressions(&mut root, "let"),
+            body: body(&mut reader, &mut root),
+            headers: reader.expressions(&mut root, "headers"),
+            secret: secret(&mut reader, &mut root),
+            response: response(&mut reader, &mut root),
+            retry: retry(&mut reader, &mut root),
+            timeout: timeout(&mut reader, &mut root),
+            disable: disable(&mut reader, &mut root),
+            url: url(&mut reader, &mut root),
+        };
+        reader.close(root);
+        Ok((file, reader.problems(text)))
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of expressions")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Expressions, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                // TOML readers may sort keys; the order in the file is that of the values' places.
-                pairs.sort_by_key(|(_, value): &(String, Spanned<String>)| value.span().start);
-                Ok(Expressions(pairs))
+fn events(reader: &mut Reader, root: &mut Table<'_>) -> EventsFile {
+    let mut table = reader.table(root, "events");
+    let names = |reader: &mut Reader, table: &mut Table<'_>, key: &'static str| {
+        let names = reader.texts(table, key);
+        for name in &names {
+            if let Err(wrong) = check_entry(name.get_ref()) {
+                reader.problem(name.span(), wrong);
             }
         }
-        deserializer.deserialize_map(InOrder)
+        names.into_iter().map(Spanned::into_inner).collect::<Vec<String>>()
+    };
+    let file = EventsFile {
+        open: reader.flag(&mut table, "open"),
+        patterns: reader.flag(&mut table, "patterns"),
+        catalogue: names(reader, &mut table, "catalogue"),
+        except: names(reader, &mut table, "except"),
+        always: names(reader, &mut table, "always"),
+    };
+    if !file.open && file.catalogue.is_empty() && file.always.is_empty() {
+        let right = "there is no event to send; list them in events.catalogue, or set events.open = true";
+        reader.problem(table.span(), right);
     }
+    reader.close(table);
+    file
+}
+
+/// An entry is a name, or a family with one `{name}` in it.
+fn check_entry(entry: &str) -> Result<(), String> {
+    let wrong = || format!("{entry:?} is no event type; write a name such as user.created or a family, a.{{name}}");
+    let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+    let ok = match entry.split_once('{') {
+        None => !entry.is_empty() && plain(entry),
+        Some((before, rest)) => rest.split_once('}').is_some_and(|(name, after)| {
+            let name = name.strip_suffix("...").unwrap_or(name);
+            plain(before) && plain(after) && plain(name) && !name.is_empty()
+        }),
+    };
+    if ok { Ok(()) } else { Err(wrong()) }
+}
+
+fn settings(reader: &mut Reader, root: &mut Table<'_>) -> BTreeMap<String, String> {
+    let settings = reader.expressions(root, "settings");
+    settings.into_iter().map(|(name, value)| (name.into_inner(), value.into_inner())).collect()
+}
+
+fn body(reader: &mut Reader, root: &mut Table<'_>) -> BodyFile {
+    let mut table = reader.required_table(root, "body", "[body] with value = \"payload\" sends the payload");
+    let file = BodyFile {
+        value: if table.exists() {
+            reader.required_text(&mut table, "value")
+        } else {
+            Spanned::new(0..0, String::new())
+        },
+        encoding: reader.choice(&mut table, "encoding", Encoding::NAMES).unwrap_or_default(),
+        xml: reader.flag(&mut table, "xml"),
+        content_type: reader.text(&mut table, "content_type"),
+    };
+    if file.content_type.as_deref().is_some_and(|text| !text.bytes().all(|byte| (b' '..0x7f).contains(&byte))) {
+        reader.problem(table.span(), "body.content_type has characters that HTTP can't carry");
+    }
+    if file.xml && !matches!(file.encoding, Encoding::Json | Encoding::CanonicalJson) {
+        reader.problem(table.span(), "body.xml offers XML beside JSON; the encoding must be json or canonical-json");
+    }
+    reader.close(table);
+    file
+}
+
+fn secret(reader: &mut Reader, root: &mut Table<'_>) -> SecretFile {
+    let mut table = reader.table(root, "secret");
+    let kind = reader.choice(&mut table, "kind", SecretKind::NAMES).unwrap_or_default();
+    let file = SecretFile {
+        kind,
+        min: reader.integer(&mut table, "min", 1..=1024).unwrap_or(1),
+        max: reader.integer(&mut table, "max", 1..=1024).unwrap_or(256),
+        generate: reader.choice(&mut table, "generate", Generate::NAMES).unwrap_or(match kind {
+            SecretKind::Text => Generate::Hex,
+            SecretKind::Whsec => Generate::Whsec,
+        }),
+        overlap: reader.flag(&mut table, "overlap"),
+    };
+    if file.min > file.max {
+        reader.problem(table.span(), format!("secret.min is {}, more than secret.max, {}", file.min, file.max));
+    }
+    if (kind == SecretKind::Whsec) != (file.generate == Generate::Whsec) && file.generate != Generate::None {
+        reader.problem(table.span(), "secret.kind and secret.generate must both be \"whsec\", or neither");
+    }
+    reader.close(table);
+    file
+}
+
+fn response(reader: &mut Reader, root: &mut Table<'_>) -> ResponseFile {
+    let mut table = reader.table(root, "response");
+    let file = ResponseFile {
+        success: reader.statuses(&mut table, "success").unwrap_or_else(|| vec![Status::Class(2)]),
+        retry: reader.statuses(&mut table, "retry"),
+        disable: reader.statuses(&mut table, "disable").unwrap_or_default(),
+        slow_down: reader.statuses(&mut table, "slow_down").unwrap_or_default(),
+        retry_after: reader.flag(&mut table, "retry_after"),
+    };
+    if file.success.is_empty() {
+        reader.problem(table.span(), "response.success is empty, so nothing would ever be delivered");
+    }
+    reader.close(table);
+    file
+}
+
+fn retry(reader: &mut Reader, root: &mut Table<'_>) -> RetryFile {
+    let mut table = reader.table(root, "retry");
+    let file = RetryFile {
+        schedule: reader.delays(&mut table, "schedule", LONGEST.as_secs_f64()),
+        delay: reader.spanned_text(&mut table, "delay"),
+        count: reader.integer(&mut table, "count", 1..=1_000),
+        jitter: reader.number(&mut table, "jitter", 0.0..=1.0).unwrap_or(0.0),
+    };
+    match (&file.schedule, &file.delay, file.count) {
+        (Some(_), Some(_), _) => reader.problem(table.span(), "give retry.schedule or retry.delay, not both"),
+        (None, Some(_), None) => reader.problem(table.span(), "retry.delay needs retry.count, how often to try again"),
+        (_, None, Some(_)) => reader.problem(table.span(), "retry.count goes with retry.delay; a schedule has its own"),
+        _ => {}
+    }
+    reader.close(table);
+    file
+}
+
+fn timeout(reader: &mut Reader, root: &mut Table<'_>) -> TimeoutFile {
+    let mut table = reader.table(root, "timeout");
+    let file = TimeoutFile {
+        seconds: reader.integer(&mut table, "seconds", 1..=30).unwrap_or(15),
+        fixed: reader.flag(&mut table, "fixed"),
+    };
+    reader.close(table);
+    file
+}
+
+fn disable(reader: &mut Reader, root: &mut Table<'_>) -> DisableFile {
+    let mut table = reader.table(root, "disable");
+    let mut errors = reader.table(&mut table, "errors");
+    let limits = errors.exists().then(|| {
+        let more_than = reader.integer(&mut errors, "more_than", 1..=1_000_000);
+        let within = reader.integer(&mut errors, "within", 1..=YEAR as u64);
+        if more_than.is_none() || within.is_none() {
+            reader.problem(errors.span(), "write errors = { more_than = 100, within = 3600 }, seconds");
+        }
+        (more_than.unwrap_or(1), within.unwrap_or(1))
+    });
+    reader.close(errors);
+    let file = DisableFile {
+        failing_for: reader.integer(&mut table, "failing_for", 1..=YEAR as u64),
+        on_exhausted: reader.flag(&mut table, "on_exhausted"),
+        errors: limits,
+    };
+    reader.close(table);
+    file
+}
+
+fn url(reader: &mut Reader, root: &mut Table<'_>) -> UrlFile {
+    let mut table = reader.table(root, "url");
+    let file = UrlFile { https: reader.flag(&mut table, "https"), ports: reader.ports(&mut table, "ports") };
+    reader.close(table);
+    file
 }

@@ -3,6 +3,7 @@
 //! `{"amount": {"$gt": 100}, "customer.country": {"$in": ["DE", "AT"]}}`. Fields are paths with dots;
 //! several conditions must all hold; a plain value means `$eq`.
 
+use crate::decimal::Decimal;
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
 use thiserror::Error;
@@ -20,7 +21,9 @@ pub struct PayloadFilter(Condition);
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("at {path:?}: {message}")]
 pub struct FilterProblem {
+    /// The way into the filter: `amount.$gt`.
     pub path: String,
+    /// What is wrong there, and what would be right.
     pub message: String,
 }
 
@@ -44,11 +47,16 @@ enum Test {
 }
 
 impl PayloadFilter {
+    /// Checks a filter: at most 16 levels and 256 conditions and values.
+    ///
+    /// # Errors
+    /// The first mistake.
     pub fn parse(json: &Value) -> Result<PayloadFilter, FilterProblem> {
         let mut left = MOST_CONDITIONS;
         conditions(json, &[], "", DEEPEST, &mut left).map(PayloadFilter)
     }
 
+    /// Whether a payload passes. Numbers compare exactly, never as texts.
     pub fn matches(&self, payload: &Value) -> bool {
         self.0.holds(payload)
     }
@@ -74,8 +82,9 @@ fn conditions(
     }
     let mut all = Vec::new();
     for (key, value) in object {
-        *left =
-            left.checked_sub(1).ok_or_else(|| problem(path, format!("has more than {MOST_CONDITIONS} conditions")))?;
+        *left = left
+            .checked_sub(1)
+            .ok_or_else(|| problem(path, format!("has more than {MOST_CONDITIONS} conditions and values")))?;
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         all.push(match key.strip_prefix('$') {
             Some(operator) => operation(operator, value, field, &path, depth - 1, left)?,
@@ -84,12 +93,29 @@ fn conditions(
                 field.extend(key.split('.').map(str::to_owned));
                 match value.as_object() {
                     Some(_) => conditions(value, &field, &path, depth - 1, left)?,
-                    None => Condition::Field(field, Test::Eq(value.clone())),
+                    None => {
+                        literal(value, &path, depth - 1, left)?;
+                        Condition::Field(field, Test::Eq(value.clone()))
+                    }
                 }
             }
         });
     }
     Ok(Condition::All(all))
+}
+
+/// The parts of a value that is compared with count as conditions do.
+fn literal(value: &Value, path: &str, depth: usize, left: &mut usize) -> Result<(), FilterProblem> {
+    let parts: Vec<&Value> = match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(map) => map.values().collect(),
+        _ => return Ok(()),
+    };
+    let depth = depth.checked_sub(1).ok_or_else(|| problem(path, format!("is nested deeper than {DEEPEST} levels")))?;
+    *left = left
+        .checked_sub(parts.len())
+        .ok_or_else(|| problem(path, format!("has more than {MOST_CONDITIONS} conditions and values")))?;
+    parts.into_iter().try_for_each(|part| literal(part, path, depth, left))
 }
 
 fn operation(
@@ -100,6 +126,9 @@ fn operation(
     depth: usize,
     left: &mut usize,
 ) -> Result<Condition, FilterProblem> {
+    if !matches!(operator, "and" | "or" | "not") {
+        literal(value, path, depth, left)?;
+    }
     let list = || value.as_array().ok_or_else(|| problem(path, "must be a list"));
     let text = || value.as_str().map(str::to_owned).ok_or_else(|| problem(path, "must be a text"));
     let order = |test: fn(Ordering) -> bool| match value {
@@ -179,7 +208,7 @@ trait Same {
 impl Same for Value {
     fn same(&self, other: &Value) -> bool {
         match (self, other) {
-            (Value::Number(one), Value::Number(two)) => numbers(one, two) == Some(Ordering::Equal),
+            (Value::Number(one), Value::Number(two)) => numbers(one, two).is_eq(),
             (Value::Array(one), Value::Array(two)) => {
                 one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.same(two))
             }
@@ -193,18 +222,15 @@ impl Same for Value {
 
 fn compare(value: &Value, wanted: &Value) -> Option<Ordering> {
     match (value, wanted) {
-        (Value::Number(one), Value::Number(two)) => numbers(one, two),
+        (Value::Number(one), Value::Number(two)) => Some(numbers(one, two)),
         (Value::String(one), Value::String(two)) => Some(one.cmp(two)),
         _ => None,
     }
 }
 
-fn numbers(one: &Number, two: &Number) -> Option<Ordering> {
-    let (one, two) = (one.to_string(), two.to_string());
-    match (one.parse::<i128>(), two.parse::<i128>()) {
-        (Ok(one), Ok(two)) => Some(one.cmp(&two)),
-        _ => one.parse::<f64>().ok()?.partial_cmp(&two.parse::<f64>().ok()?),
-    }
+/// Exactly, however long they are and however they were written.
+fn numbers(one: &Number, two: &Number) -> Ordering {
+    Decimal::parse(&one.to_string()).cmp(&Decimal::parse(&two.to_string()))
 }
 
 #[cfg(test)]
@@ -235,6 +261,7 @@ mod tests {
             json!({"$or": [{"status": "open"}, {"amount": {"$gt": 1}}]}),
             json!({"$and": [{"status": "paid"}, {"$not": {"amount": {"$lt": 1}}}]}),
             json!({"status": {"$ne": "open"}}),
+            json!({"tags": {"$eq": ["a", "b"]}, "customer": {"$eq": {"country": "DE"}}}),
         ] {
             assert!(matches(filter.clone(), order.clone()), "{filter} should match");
         }
@@ -251,6 +278,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_compare_as_numbers_of_any_length() {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let payload = parse(r#"{"id": 12345678901234567890123, "n": 9007199254740993, "price": 1.50, "text": "10"}"#);
+        let holds = |filter: &str| PayloadFilter::parse(&parse(filter)).unwrap().matches(&payload);
+        assert!(holds(r#"{"id": 12345678901234567890123}"#) && !holds(r#"{"id": 12345678901234567890124}"#));
+        assert!(holds(r#"{"n": {"$gt": 9007199254740992.0}}"#) && !holds(r#"{"n": 9007199254740992}"#));
+        assert!(holds(r#"{"price": {"$in": [1.5]}}"#) && holds(r#"{"price": {"$lt": 1.500001}}"#));
+        assert!(!holds(r#"{"text": {"$gt": 9}}"#) && !holds(r#"{"text": 10}"#) && holds(r#"{"text": {"$lt": "9"}}"#));
+    }
+
+    #[test]
     fn a_wrong_filter_says_where_and_what_would_be_right() {
         let wrong = |filter: Value| PayloadFilter::parse(&filter).unwrap_err().to_string();
         assert!(wrong(json!({"a": {"$near": 1}})).starts_with("at \"a.$near\": is no operator; there are $eq"));
@@ -259,6 +297,7 @@ mod tests {
         assert!(wrong(json!([])).contains("must be an object"));
         let deep = (0..40).fold(json!({"a": 1}), |inner, _| json!({"$not": inner}));
         assert!(wrong(deep).contains("deeper than 16"));
+        assert!(wrong(json!({"a": {"$in": vec![1; 300]}})).starts_with("at \"a.$in\": has more than 256"));
         let wide = Value::Object((0..300).map(|n| (format!("f{n}"), json!(n))).collect());
         assert!(wrong(wide).contains("more than 256 conditions"));
     }

@@ -1,13 +1,14 @@
 //! The functions that a contract's expressions may call. All are pure.
 
-use crate::payload::Json;
-use crate::tree::Tree;
+use crate::payload::{ExactNumber, Json};
+use crate::scan::Entries;
+use crate::tree::{Tree, entries};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
 use hmac::{Hmac, Mac};
-use minijinja::value::{Object, Rest};
+use minijinja::value::{Object, ObjectRepr, Rest};
 use minijinja::{Environment, Error, ErrorKind, Value};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -19,6 +20,10 @@ use time::macros::format_description;
 pub struct Blob(pub Bytes);
 
 impl Object for Blob {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
     fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.0))
     }
@@ -70,12 +75,16 @@ fn bytes(value: &Value) -> Result<Bytes, Error> {
     if let Some(bytes) = value.as_bytes() {
         return Ok(Bytes::copy_from_slice(bytes));
     }
-    if value.is_undefined() || value.is_none() {
-        return Ok(Bytes::new());
+    if let Some(number) = value.downcast_object_ref::<ExactNumber>() {
+        return Ok(Bytes::copy_from_slice(number.as_str().as_bytes()));
     }
     match value.as_str() {
         Some(text) => Ok(Bytes::copy_from_slice(text.as_bytes())),
         None if value.is_number() => Ok(Bytes::from(value.to_string())),
+        // Nothing in a signature's place would be a signature that anybody can make.
+        None if value.is_undefined() || value.is_none() => {
+            Err(fail("a value is missing where text or bytes are needed"))
+        }
         None => Err(fail(format!("a {} has no bytes; use json(…) first", value.kind()))),
     }
 }
@@ -89,12 +98,18 @@ fn digest(parts: &[Value]) -> Result<[u8; 32], Error> {
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], Error> {
+    if key.is_empty() {
+        return Err(fail("the key is empty, so anybody could sign"));
+    }
     let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| fail("the key can't be used"))?;
     parts.iter().for_each(|part| mac.update(part));
     Ok(mac.finalize().into_bytes().into())
 }
 
 fn hmac(key: &Value, parts: &[Value]) -> Result<Value, Error> {
+    if key.is_undefined() || key.is_none() {
+        return Err(fail("hmac_sha256 needs a key, and the endpoint has no secret"));
+    }
     let parts = parts.iter().map(bytes).collect::<Result<Vec<_>, _>>()?;
     let parts: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
     mac(&bytes(key)?, &parts).map(blob)
@@ -105,10 +120,14 @@ fn base64_decode(value: Value) -> Result<Value, Error> {
 }
 
 fn json(value: &Value) -> Result<Bytes, Error> {
-    crate::encode::Encoding::Json.encode(Tree::from_value(value).map_err(fail)?).map_err(fail)
+    let tree = Tree::from_value(value).map_err(fail)?;
+    crate::encode::Encoding::Json.encode(tree).map_err(|error| fail(error.to_string()))
 }
 
 fn jwt_hs256(claims: Value, key: Value) -> Result<String, Error> {
+    if key.is_undefined() || key.is_none() {
+        return Err(fail("jwt_hs256 needs a key, and the endpoint has no secret"));
+    }
     const HEADER: &[u8] = br#"{"alg":"HS256","typ":"JWT"}"#;
     let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let signed = format!("{}.{}", encode(HEADER), encode(&json(&claims)?));
@@ -118,40 +137,34 @@ fn jwt_hs256(claims: Value, key: Value) -> Result<String, Error> {
 
 /// The entries of several objects in their order; a later one replaces an earlier of the same key.
 fn merge(objects: Rest<Value>) -> Result<Value, Error> {
-    let mut pairs: Vec<(Value, Value)> = Vec::new();
+    let mut merged = Entries::default();
     for object in objects.iter() {
-        for key in object.try_iter()? {
-            let value = object.get_item(&key)?;
-            match pairs.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, known)) => *known = value,
-                None => pairs.push((key, value)),
-            }
+        for (key, value) in entries(object).map_err(fail)? {
+            merged.insert(key, value);
         }
     }
-    Ok(Value::from_pairs(pairs))
+    Ok(Value::from_pairs(merged.list))
 }
 
 /// An object without some of its keys.
 fn omit(object: Value, keys: Rest<String>) -> Result<Value, Error> {
-    let mut pairs = Vec::new();
-    for key in object.try_iter()? {
-        if !key.as_str().is_some_and(|key| keys.iter().any(|omitted| omitted == key)) {
-            pairs.push((key.clone(), object.get_item(&key)?));
-        }
-    }
-    Ok(Value::from_pairs(pairs))
+    let kept = entries(&object).map_err(fail)?.into_iter().filter(|(key, _)| !keys.contains(key));
+    Ok(Value::from_pairs(kept.collect::<Vec<_>>()))
 }
 
 /// Standard Webhooks' signatures over `id.timestamp.body`: `v1` for each `whsec_` secret, `v1a` for
 /// each `whsk_` key, separated by spaces.
-fn standard_signature(id: Value, timestamp: Value, body: Value, secrets: Vec<String>) -> Result<String, Error> {
+fn standard_signature(id: Value, timestamp: Value, body: Value, secrets: Vec<String>) -> Result<Value, Error> {
     let (id, timestamp, body) = (bytes(&id)?, bytes(&timestamp)?, bytes(&body)?);
     let parts: [&[u8]; 5] = [&id, b".", &timestamp, b".", &body];
     let sign = |secret: &String| match secret.strip_prefix("whsk_") {
         Some(key) => asymmetric(key, &parts),
         None => symmetric(secret.strip_prefix("whsec_").unwrap_or(secret), &parts),
     };
-    Ok(secrets.iter().map(sign).collect::<Result<Vec<_>, _>>()?.join(" "))
+    if secrets.is_empty() {
+        return Ok(Value::from(()));
+    }
+    Ok(Value::from(secrets.iter().map(sign).collect::<Result<Vec<_>, _>>()?.join(" ")))
 }
 
 fn symmetric(secret: &str, parts: &[&[u8]]) -> Result<String, Error> {

@@ -1,9 +1,9 @@
 //! What a response means.
 
-use serde::Deserialize;
 use std::time::Duration;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// The longest `Retry-After` that is honoured.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
@@ -13,6 +13,7 @@ const SLOW_DOWN: Duration = Duration::from_secs(5);
 /// What of a response counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
+    /// The HTTP status.
     pub status: u16,
     /// The `Retry-After` header.
     pub retry_after: Option<&'a str>,
@@ -23,6 +24,7 @@ pub struct Answer<'a> {
 /// What it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {
+    /// Delivered, to be tried again, or failed.
     pub outcome: Outcome,
     /// The endpoint is to be disabled.
     pub disable: bool,
@@ -32,8 +34,10 @@ pub struct Judgement {
     pub retry_after: Option<Duration>,
 }
 
+/// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// Delivered.
     Success,
     /// Failed, and worth another try.
     Retry,
@@ -42,32 +46,17 @@ pub enum Outcome {
 }
 
 /// A status or a class of them: `204`, `"2xx"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "StatusText")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     One(u16),
     Class(u16),
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum StatusText {
-    Number(u16),
-    Text(String),
-}
-
-impl TryFrom<StatusText> for Status {
-    type Error = String;
-
-    fn try_from(text: StatusText) -> Result<Status, String> {
-        match text {
-            StatusText::Number(status @ 100..=599) => Ok(Status::One(status)),
-            StatusText::Text(text) if matches!(text.as_str(), "1xx" | "2xx" | "3xx" | "4xx" | "5xx") => {
-                Ok(Status::Class(u16::from(text.as_bytes()[0] - b'0')))
-            }
-            StatusText::Number(other) => Err(format!("{other} is no HTTP status")),
-            StatusText::Text(other) => Err(format!("{other:?} is no class of statuses; use \"2xx\" or a number")),
-        }
+impl Status {
+    /// `2xx` and its like.
+    pub fn class(text: &str) -> Option<Status> {
+        let class = text.strip_suffix("xx")?.parse().ok()?;
+        (1..=5).contains(&class).then_some(Status::Class(class))
     }
 }
 
@@ -112,12 +101,22 @@ impl Status {
 /// Seconds, or a date.
 fn retry_after(text: &str, now_ms: i64) -> Option<Duration> {
     let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are a long time.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)).min(LONGEST_RETRY_AFTER));
     }
-    let at = OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok()?;
-    let wait = (at.unix_timestamp_nanos() / 1_000_000) as i64 - now_ms;
+    let wait = http_date(text)?.unix_timestamp().saturating_mul(1_000).saturating_sub(now_ms);
     Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)).min(LONGEST_RETRY_AFTER))
+}
+
+/// A date as HTTP writes it, or as C's `asctime` does, which HTTP still allows.
+fn http_date(text: &str) -> Option<OffsetDateTime> {
+    let asctime = format_description!(
+        "[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] [year]"
+    );
+    OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822)
+        .or_else(|_| PrimitiveDateTime::parse(text, asctime).map(PrimitiveDateTime::assume_utc))
+        .ok()
 }
 
 #[cfg(test)]
@@ -129,6 +128,8 @@ mod tests {
         let now_ms = 1_700_000_000_000;
         assert_eq!(retry_after("120", now_ms), Some(Duration::from_secs(120)));
         assert_eq!(retry_after("Tue, 14 Nov 2023 22:14:20 GMT", now_ms), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after("Tue Nov 14 22:14:20 2023", now_ms), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after("99999999999999999999999999", now_ms), Some(LONGEST_RETRY_AFTER));
         assert_eq!(retry_after("Tue, 14 Nov 2000 22:14:20 GMT", now_ms), Some(Duration::ZERO));
         assert_eq!(retry_after("99999999", now_ms), Some(LONGEST_RETRY_AFTER));
         assert_eq!(retry_after("soon", now_ms), None);

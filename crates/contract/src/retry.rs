@@ -4,6 +4,9 @@ use crate::expression::Compiled;
 use minijinja::context;
 use std::time::Duration;
 
+/// The longest that one delay may be.
+pub const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+
 /// A contract's schedule.
 #[derive(Debug)]
 pub struct RetryRules {
@@ -41,6 +44,8 @@ impl RetryRules {
                 (value.and_then(|value| f64::try_from(value).ok()).unwrap_or(3_600.0), self.jitter)
             }
         };
-        Duration::try_from_secs_f64(seconds * (1.0 + jitter * random)).ok()
+        // A formula may go below zero or astray; the retry is made all the same, within its bounds.
+        let seconds = seconds * (1.0 + jitter * random);
+        Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST.as_secs_f64())).ok().or(Some(LONGEST))
     }
 }

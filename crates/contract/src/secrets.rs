@@ -2,11 +2,10 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::Deserialize;
+use ed25519_dalek::SigningKey;
 
 /// The kinds of secret.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SecretKind {
     /// Any text; its bytes are the key.
     #[default]
@@ -16,8 +15,7 @@ pub enum SecretKind {
 }
 
 /// What is made when none is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Generate {
     /// 32 hexadecimal digits.
     #[default]
@@ -38,6 +36,17 @@ pub struct SecretRules {
     pub(crate) overlap: bool,
 }
 
+impl SecretKind {
+    /// The names in a contract file.
+    pub const NAMES: &[(&str, SecretKind)] = &[("text", SecretKind::Text), ("whsec", SecretKind::Whsec)];
+}
+
+impl Generate {
+    /// The names in a contract file.
+    pub const NAMES: &[(&str, Generate)] =
+        &[("hex", Generate::Hex), ("uuid", Generate::Uuid), ("whsec", Generate::Whsec), ("none", Generate::None)];
+}
+
 impl SecretRules {
     /// `Err` says what is wrong with a secret and what would be right; it never repeats it.
     pub fn check(&self, secret: &str) -> Result<(), String> {
@@ -50,17 +59,15 @@ impl SecretRules {
                 Err(format!("has {count} characters; {} to {} are allowed", self.min, self.max))
             }
             SecretKind::Whsec => {
-                let right = "use whsec_ and the base64 of 24 to 64 bytes";
                 if let Some(key) = secret.strip_prefix("whsk_") {
-                    let length = BASE64_STANDARD.decode(key).map(|key| key.len()).unwrap_or(0);
-                    return if matches!(length, 32 | 64) {
-                        Ok(())
-                    } else {
-                        Err("a whsk_ key is the base64 of 32 bytes (the seed) or 64 (seed and public key)".to_owned())
-                    };
+                    return signing_key(key);
                 }
-                match BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret)) {
-                    Ok(key) if (24..=75).contains(&key.len()) => Ok(()),
+                let right = "use whsec_ and the base64 of 24 to 64 bytes";
+                let (text, prefixed) = secret.strip_prefix("whsec_").map_or((secret, false), |text| (text, true));
+                match BASE64_STANDARD.decode(text) {
+                    Ok(key) if prefixed && (24..=64).contains(&key.len()) => Ok(()),
+                    // Svix takes it without the prefix, and by its length as text.
+                    Ok(_) if !prefixed && (32..=100).contains(&text.len()) => Ok(()),
                     Ok(key) => Err(format!("holds {} bytes; {right}", key.len())),
                     Err(_) => Err(format!("is not base64; {right}")),
                 }
@@ -88,5 +95,18 @@ impl SecretRules {
     /// Whether a rotation signs with the old secret too for a while.
     pub fn overlap(&self) -> bool {
         self.overlap
+    }
+}
+
+/// The base64 of an Ed25519 seed, or of the seed and the public key that belongs to it.
+fn signing_key(text: &str) -> Result<(), String> {
+    let key = BASE64_STANDARD.decode(text).map_err(|_| "is not base64 behind whsk_".to_owned())?;
+    if key.len() == 32 {
+        return Ok(());
+    }
+    match <[u8; 64]>::try_from(key) {
+        Ok(pair) if SigningKey::from_keypair_bytes(&pair).is_ok() => Ok(()),
+        Ok(_) => Err("is a whsk_ key whose second half is not the public key of its first".to_owned()),
+        Err(_) => Err("a whsk_ key is the base64 of 32 bytes (the seed) or 64 (seed and public key)".to_owned()),
     }
 }

@@ -1,6 +1,8 @@
 //! What a body's expression made, as a tree that the encoders walk.
 
-use crate::payload::Json;
+use crate::payload::{ExactNumber, Json};
+use crate::render::LARGEST_BODY;
+use crate::scan;
 use bytes::Bytes;
 use minijinja::Value;
 use minijinja::value::ValueKind;
@@ -25,35 +27,47 @@ pub enum Tree {
 impl Tree {
     /// `Err` says what can't be encoded.
     pub fn from_value(value: &Value) -> Result<Tree, String> {
-        Tree::at_depth(value, 0)
+        // What takes more here takes more when it is written, too: an endless list ends early.
+        let mut left = LARGEST_BODY;
+        Tree::at_depth(value, 0, &mut left)
     }
 
-    fn at_depth(value: &Value, depth: usize) -> Result<Tree, String> {
+    fn at_depth(value: &Value, depth: usize, left: &mut usize) -> Result<Tree, String> {
         if depth > DEEPEST {
             return Err(format!("the body is nested deeper than {DEEPEST} levels"));
         }
         if let Some(json) = value.downcast_object_ref::<Json>() {
+            spend(left, json.raw().len())?;
             return Ok(Tree::Raw(json.raw().clone()));
         }
+        if let Some(number) = value.downcast_object_ref::<ExactNumber>() {
+            return Ok(Tree::Number(number.as_str().to_owned()));
+        }
+        // Each value takes memory as well as bytes.
+        spend(left, 16)?;
         match value.kind() {
             ValueKind::Undefined | ValueKind::None => Ok(Tree::Null),
             ValueKind::Bool => Ok(Tree::Bool(value.is_true())),
             ValueKind::Number => number(value),
-            ValueKind::String => Ok(Tree::Text(value.as_str().unwrap_or_default().to_owned())),
+            ValueKind::String => {
+                let text = value.as_str().unwrap_or_default();
+                spend(left, text.len())?;
+                Ok(Tree::Text(text.to_owned()))
+            }
             ValueKind::Map => {
                 let mut pairs = Vec::new();
-                for key in value.try_iter().map_err(|error| error.to_string())? {
-                    let item = value.get_item(&key).map_err(|error| error.to_string())?;
+                for (key, item) in entries(value)? {
                     // What is undefined is left out, so that optional parts need no condition.
                     if !item.is_undefined() {
-                        pairs.push((key.to_string(), Tree::at_depth(&item, depth + 1)?));
+                        spend(left, key.len())?;
+                        pairs.push((key, Tree::at_depth(&item, depth + 1, left)?));
                     }
                 }
                 Ok(Tree::Map(pairs))
             }
             ValueKind::Seq | ValueKind::Iterable => {
                 let items = value.try_iter().map_err(|error| error.to_string())?;
-                items.map(|item| Tree::at_depth(&item, depth + 1)).collect::<Result<_, _>>().map(Tree::List)
+                items.map(|item| Tree::at_depth(&item, depth + 1, left)).collect::<Result<_, _>>().map(Tree::List)
             }
             kind => Err(format!("a value of type {kind} can't be part of a body; make it a text with hex or base64")),
         }
@@ -62,10 +76,7 @@ impl Tree {
     /// The tree with every raw part parsed.
     pub fn expanded(self) -> Result<Tree, String> {
         Ok(match self {
-            Tree::Raw(raw) => {
-                let value = serde_json::from_slice(&raw).map_err(|error| format!("the payload: {error}"))?;
-                Tree::from_json(value)
-            }
+            Tree::Raw(raw) => scan::tree(&raw)?,
             Tree::List(items) => Tree::List(items.into_iter().map(Tree::expanded).collect::<Result<_, _>>()?),
             Tree::Map(pairs) => {
                 let pairs = pairs.into_iter().map(|(key, value)| Ok((key, value.expanded()?)));
@@ -74,20 +85,23 @@ impl Tree {
             scalar => scalar,
         })
     }
+}
 
-    fn from_json(value: serde_json::Value) -> Tree {
-        match value {
-            serde_json::Value::Null => Tree::Null,
-            serde_json::Value::Bool(value) => Tree::Bool(value),
-            // With arbitrary precision a number is the text it came as.
-            serde_json::Value::Number(number) => Tree::Number(number.to_string()),
-            serde_json::Value::String(text) => Tree::Text(text),
-            serde_json::Value::Array(items) => Tree::List(items.into_iter().map(Tree::from_json).collect()),
-            serde_json::Value::Object(map) => {
-                Tree::Map(map.into_iter().map(|(key, value)| (key, Tree::from_json(value))).collect())
-            }
-        }
+/// An object's entries in their order.
+pub fn entries(value: &Value) -> Result<Vec<(String, Value)>, String> {
+    if let Some(entries) = value.downcast_object_ref::<Json>().and_then(Json::entries) {
+        return Ok(entries.map(|(key, value)| (key.to_owned(), value)).collect());
     }
+    if value.kind() != ValueKind::Map {
+        return Err(format!("a {} has no entries; an object is needed", value.kind()));
+    }
+    let keys = value.try_iter().map_err(|error| error.to_string())?;
+    keys.map(|key| Ok((key.to_string(), value.get_item(&key).map_err(|error| error.to_string())?))).collect()
+}
+
+fn spend(left: &mut usize, cost: usize) -> Result<(), String> {
+    *left = left.checked_sub(cost).ok_or_else(|| format!("is larger than {LARGEST_BODY} bytes"))?;
+    Ok(())
 }
 
 fn number(value: &Value) -> Result<Tree, String> {

@@ -7,8 +7,11 @@ use std::str::FromStr;
 /// One delivery about to be sent.
 #[derive(Clone, Debug)]
 pub struct Outgoing<'a> {
+    /// What is sent.
     pub message: MessageView<'a>,
+    /// Where to.
     pub endpoint: EndpointView<'a>,
+    /// Whose endpoint it is.
     pub application: ApplicationView<'a>,
     /// The secret in force first, then those still honoured after a rotation; none: unsigned.
     pub secrets: &'a [String],
@@ -22,45 +25,66 @@ pub struct Outgoing<'a> {
     pub now_ms: i64,
 }
 
+/// One event with its payload.
 #[derive(Clone, Debug)]
 pub struct MessageView<'a> {
+    /// `msg_…`
     pub id: &'a str,
+    /// `user.created`
     pub event_type: &'a str,
+    /// The provider's own id of the event.
     pub event_id: Option<&'a str>,
     /// JSON as it came.
     pub payload: &'a Bytes,
+    /// Milliseconds since the epoch.
     pub created_ms: i64,
 }
 
+/// A URL and what was agreed for it.
 #[derive(Clone, Debug)]
 pub struct EndpointView<'a> {
+    /// `ep_…`
     pub id: &'a str,
+    /// The id that the provider gave it.
     pub uid: Option<&'a str>,
     /// As it was given, not normalised.
     pub url: &'a str,
+    /// What it subscribed to; empty: all.
     pub event_types: &'a [String],
+    /// The provider's own values.
     pub metadata: &'a BTreeMap<String, String>,
+    /// One of the contract's.
     pub content_type: ContentType,
+    /// Milliseconds since the epoch.
     pub created_ms: i64,
+    /// Milliseconds since the epoch.
     pub updated_ms: i64,
 }
 
+/// One customer of the provider.
 #[derive(Clone, Debug)]
 pub struct ApplicationView<'a> {
+    /// `app_…`
     pub id: &'a str,
+    /// The id that the provider gave it.
     pub uid: Option<&'a str>,
+    /// For people.
     pub name: &'a str,
+    /// The provider's own values.
     pub metadata: &'a BTreeMap<String, String>,
 }
 
 /// A body's type, where a contract offers a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentType {
+    /// `application/json`
     Json,
+    /// `application/xml`
     Xml,
 }
 
 impl ContentType {
+    /// As the header has it.
     pub fn as_str(self) -> &'static str {
         match self {
             ContentType::Json => "application/json",

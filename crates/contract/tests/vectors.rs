@@ -99,7 +99,8 @@ fn tiledesk() {
         for line in case["headers"].as_array().unwrap() {
             let (name, value) = line.as_str().unwrap().split_once(": ").unwrap();
             if !["host", "content-length", "connection"].contains(&name.to_ascii_lowercase().as_str()) {
-                assert_eq!(common::header(&request, name).as_deref(), Some(value), "{}: {name}", case["name"]);
+                let sent = (name.to_owned(), value.to_owned());
+                assert!(request.headers.contains(&sent), "{}: {line} is not in {:?}", case["name"], request.headers);
             }
         }
     }
@@ -159,7 +160,8 @@ fn scope() {
         assert_eq!(common::header(&request, "content-type").as_deref(), case["content_type"].as_str());
         if text(case, "name") == "default_json" {
             for (name, value) in vectors["headers_for_default"].as_object().unwrap() {
-                assert_eq!(common::header(&request, name).as_deref(), value.as_str(), "{name}");
+                let sent = (name.clone(), value.as_str().unwrap().to_owned());
+                assert!(request.headers.contains(&sent), "{sent:?} is not in {:?}", request.headers);
             }
         }
         seen += 1;

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::commands::{attempts, contract, dev, key, messages, send};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -18,8 +19,20 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run with a demo application: an endpoint for each contract, an inbox, and a key
+    Dev(dev::DevArgs),
     /// Run the server
     Serve(ServeArgs),
+    /// Make, list and revoke API keys
+    Key(key::KeyArgs),
+    /// Send a message to an application's endpoints
+    Send(send::SendArgs),
+    /// List an application's messages, the newest first
+    Messages(messages::MessagesArgs),
+    /// List the attempts to deliver a message, or to an endpoint, the newest first
+    Attempts(attempts::AttemptsArgs),
+    /// Check, show and list wire contracts
+    Contract(contract::ContractArgs),
 }
 
 /// How to run the server. Each flag is also an environment variable and a key of postrider.toml;

@@ -126,7 +126,7 @@ impl Server {
 }
 
 /// The shipped contracts and those of the operator's directory.
-fn contracts(dir: Option<&Path>) -> Result<Book, StartError> {
+pub(crate) fn contracts(dir: Option<&Path>) -> Result<Book, StartError> {
     let mut book = Book::shipped();
     let Some(dir) = dir else { return Ok(book) };
     let fail =

@@ -1,5 +1,5 @@
 //! Endpoints that misbehave: each gets its error, and none is felt by its neighbours.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use postrider_testkit::app::{App, Start, eventually};
 use postrider_testkit::certs::Authority;

@@ -31,8 +31,12 @@ pub struct EndpointHeadersIn {
 
 /// Headers to set, or to remove with `null`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct EndpointHeadersPatchIn {
     pub headers: BTreeMap<String, Option<String>>,
+    /// Names of headers to remove, as newer clients of Svix give them.
+    #[serde(default)]
+    pub delete_headers: Option<Vec<String>>,
 }
 
 /// An endpoint's headers; of those in `sensitive` the values are not shown.
@@ -89,6 +93,8 @@ async fn patch(
 ) -> Result<StatusCode, ApiError> {
     let edit = |row: &Endpoint| {
         let mut headers = row.headers.clone();
+        let deleted = body.value.delete_headers.iter().flatten();
+        deleted.for_each(|name| headers.retain(|known, _| !known.eq_ignore_ascii_case(name)));
         for (name, value) in body.value.headers.clone() {
             headers.retain(|known, _| !known.eq_ignore_ascii_case(&name));
             headers.extend(value.map(|value| (name, value)));

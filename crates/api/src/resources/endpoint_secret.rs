@@ -6,8 +6,8 @@ use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use postrider_accept::Rotation;
+use postrider_store::config::Endpoint;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -35,6 +35,11 @@ pub struct EndpointSecretRotateIn {
     pub grace_period_seconds: Option<u32>,
 }
 
+fn shown(endpoint: &Endpoint) -> Json<EndpointSecretOut> {
+    let key = endpoint.secrets.current.as_ref().map(|secret| secret.reveal().to_owned());
+    Json(EndpointSecretOut { key: key.unwrap_or_default() })
+}
+
 /// Get Endpoint Secret
 #[utoipa::path(get, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret", tag = "Endpoint",
     operation_id = "v1.endpoint.get-secret", params(("app_id" = String, Path), ("endpoint_id" = String, Path)),
@@ -45,22 +50,22 @@ async fn get(
     Path((app, endpoint)): Path<(String, String)>,
 ) -> Result<Json<EndpointSecretOut>, ApiError> {
     let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
-    let key = endpoint.secrets.current.as_ref().map(|secret| secret.reveal().to_owned());
-    Ok(Json(EndpointSecretOut { key: key.unwrap_or_default() }))
+    Ok(shown(&endpoint))
 }
 
 /// Rotate Endpoint Secret
 #[utoipa::path(post, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate", tag = "Endpoint",
     operation_id = "v1.endpoint.rotate-secret",
     params(("app_id" = String, Path), ("endpoint_id" = String, Path), ("idempotency-key" = Option<String>, Header)),
-    request_body = EndpointSecretRotateIn, responses((status = 204), Errors))]
+    request_body = EndpointSecretRotateIn, responses((status = 200, body = EndpointSecretOut), Errors))]
 async fn rotate(
     State(api): State<Api>,
     auth: Auth,
     Path((app, endpoint)): Path<(String, String)>,
     body: Body<EndpointSecretRotateIn>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Json<EndpointSecretOut>, ApiError> {
     let rotation = Rotation { key: body.value.key, grace_seconds: body.value.grace_period_seconds };
     api.accept.rotate_secret(auth.0, &app, &endpoint, rotation).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
+    Ok(shown(&endpoint))
 }

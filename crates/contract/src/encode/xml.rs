@@ -1,55 +1,90 @@
 //! XML as Ruby on Rails' ActiveSupport writes a hash with `to_xml`.
 
+use super::out::Out;
+use super::singular::singular;
 use crate::tree::Tree;
-use bytes::Bytes;
 
-pub fn encode(tree: &Tree) -> Bytes {
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    write(tree, if matches!(tree, Tree::List(_)) { "objects" } else { "hash" }, 0, &mut out);
-    Bytes::from(out)
+pub fn write(tree: &Tree, out: &mut Out) {
+    out.text("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    node(tree, root(tree), 0, out);
 }
 
-fn write(tree: &Tree, name: &str, depth: usize, out: &mut String) {
-    let tag = escape(&name.replace('_', "-"));
+/// A list is named by the class of its items where they have one in common.
+fn root(tree: &Tree) -> &'static str {
+    let Tree::List(items) = tree else { return "hash" };
+    let class = |item: &Tree| match item {
+        Tree::Text(_) => "strings",
+        Tree::Number(text) if is_float(text) => "floats",
+        Tree::Number(_) => "integers",
+        Tree::List(_) => "arrays",
+        Tree::Bool(true) => "true-classes",
+        Tree::Bool(false) => "false-classes",
+        Tree::Null | Tree::Raw(_) => "nil-classes",
+        Tree::Map(_) => "objects",
+    };
+    let Some(first) = items.first().map(class) else { return "nil-classes" };
+    if items.iter().all(|item| class(item) == first) { first } else { "objects" }
+}
+
+fn node(tree: &Tree, name: &str, depth: usize, out: &mut Out) {
+    if out.is_full() {
+        return;
+    }
+    let name = dasherize(name);
     indent(depth, out);
     match tree {
-        Tree::Null | Tree::Raw(_) => line(out, &format!("<{tag} nil=\"true\"/>")),
-        Tree::Bool(value) => line(out, &format!("<{tag} type=\"boolean\">{value}</{tag}>")),
-        Tree::Number(text) => {
-            let kind = if text.contains(['.', 'e', 'E']) { "float" } else { "integer" };
-            line(out, &format!("<{tag} type=\"{kind}\">{text}</{tag}>"));
+        Tree::Null | Tree::Raw(_) => parts(&["<", &name, " nil=\"true\"/>\n"], out),
+        Tree::Bool(value) => {
+            let text = if *value { "true" } else { "false" };
+            parts(&["<", &name, " type=\"boolean\">", text, "</", &name, ">\n"], out);
         }
-        Tree::Text(text) => line(out, &format!("<{tag}>{}</{tag}>", escape(text))),
-        Tree::List(items) if items.is_empty() => line(out, &format!("<{tag} type=\"array\"/>")),
+        Tree::Number(text) if is_float(text) => {
+            parts(&["<", &name, " type=\"float\">", &float(text), "</", &name, ">\n"], out);
+        }
+        Tree::Number(text) => {
+            let text = if text == "-0" { "0" } else { text };
+            parts(&["<", &name, " type=\"integer\">", text, "</", &name, ">\n"], out);
+        }
+        Tree::Text(text) => parts(&["<", &name, ">", &escape(text), "</", &name, ">\n"], out),
+        Tree::List(items) if items.is_empty() => parts(&["<", &name, " type=\"array\"/>\n"], out),
         Tree::List(items) => {
-            line(out, &format!("<{tag} type=\"array\">"));
-            let child = singular(name);
-            items.iter().for_each(|item| write(item, &child, depth + 1, out));
-            close(&tag, depth, out);
+            parts(&["<", &name, " type=\"array\">\n"], out);
+            let child = singular(&name);
+            items.iter().for_each(|item| node(item, &child, depth + 1, out));
+            indent(depth, out);
+            parts(&["</", &name, ">\n"], out);
         }
         Tree::Map(pairs) => {
-            line(out, &format!("<{tag}>"));
-            pairs.iter().for_each(|(key, value)| write(value, key, depth + 1, out));
-            close(&tag, depth, out);
+            parts(&["<", &name, ">\n"], out);
+            pairs.iter().for_each(|(key, value)| node(value, key, depth + 1, out));
+            indent(depth, out);
+            parts(&["</", &name, ">\n"], out);
         }
     }
 }
 
-fn line(out: &mut String, text: &str) {
-    out.push_str(text);
-    out.push('\n');
+fn parts(parts: &[&str], out: &mut Out) {
+    parts.iter().for_each(|part| out.text(part));
 }
 
-fn close(tag: &str, depth: usize, out: &mut String) {
-    indent(depth, out);
-    line(out, &format!("</{tag}>"));
+fn indent(depth: usize, out: &mut Out) {
+    (0..depth).for_each(|_| out.text("  "));
 }
 
-fn indent(depth: usize, out: &mut String) {
-    out.extend(std::iter::repeat_n("  ", depth));
+/// `a_b` is `a-b`; underscores around a name stay. What no name in XML may hold becomes `_`, so that
+/// a key can't write markup.
+fn dasherize(key: &str) -> String {
+    let key = key.trim();
+    let middle = key.trim_matches('_');
+    let left = key.len() - key.trim_start_matches('_').len();
+    let right = if middle.is_empty() { 0 } else { key.len() - key.trim_end_matches('_').len() };
+    let may = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    let middle = middle.chars().map(|c| if matches!(c, '_' | ' ') { '-' } else { c });
+    let middle: String = middle.map(|c| if may(c) { c } else { '_' }).collect();
+    format!("{}{middle}{}", "_".repeat(left), "_".repeat(right))
 }
 
-/// Markup escaped; control characters that XML can't hold become `*`, as Builder does it.
+/// Markup escaped; characters that XML can't hold become U+FFFD, as Ruby's Builder does it.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -58,36 +93,78 @@ fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '\t' | '\n' | '\r' => out.push(c),
-            c if c < ' ' || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('*'),
+            c if c < ' ' || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push(char::REPLACEMENT_CHARACTER),
             c => out.push(c),
         }
     }
     out
 }
 
-/// The name of one of a list's items, by the common English rules.
-fn singular(plural: &str) -> String {
-    const IRREGULAR: &[(&str, &str)] = &[
-        ("people", "person"),
-        ("children", "child"),
-        ("men", "man"),
-        ("data", "datum"),
-        ("media", "medium"),
-        ("mice", "mouse"),
-    ];
-    const UNCOUNTABLE: &[&str] = &["equipment", "information", "money", "species", "series", "news", "status"];
-    if UNCOUNTABLE.contains(&plural) {
-        return plural.to_owned();
+fn is_float(text: &str) -> bool {
+    text.contains(['.', 'e', 'E'])
+}
+
+/// As Ruby prints a float: the shortest digits, an exponent of two digits below 0.0001 and from 1e16.
+fn float(text: &str) -> String {
+    let value: f64 = text.parse().unwrap_or(f64::INFINITY);
+    if value.is_infinite() {
+        return if text.starts_with('-') { "-Infinity" } else { "Infinity" }.to_owned();
     }
-    if let Some((stem, one)) = IRREGULAR.iter().find_map(|(many, one)| Some((plural.strip_suffix(many)?, one))) {
-        return format!("{stem}{one}");
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..16).contains(&exponent) {
+        return format!("{value:?}");
     }
-    let es = ["sses", "shes", "ches", "xes", "statuses", "aliases", "buses"];
-    if let Some(stem) = plural.strip_suffix("ies").filter(|stem| !stem.is_empty() && !stem.ends_with("mov")) {
-        format!("{stem}y")
-    } else if es.iter().any(|ending| plural.ends_with(ending)) {
-        plural[..plural.len() - 2].to_owned()
-    } else {
-        plural.strip_suffix('s').filter(|stem| !stem.ends_with('s')).unwrap_or(plural).to_owned()
+    let digits = if digits.contains('.') { digits.to_owned() } else { format!("{digits}.0") };
+    format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn xml(json: &str) -> String {
+        let mut out = Out::default();
+        write(&crate::scan::tree(json.as_bytes()).unwrap(), &mut out);
+        let text = String::from_utf8(out.finish().unwrap().to_vec()).unwrap();
+        text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").unwrap().to_owned()
+    }
+
+    #[test]
+    fn lists_of_scalars_and_lists_name_their_items_in_the_singular() {
+        let tags = "<hash>\n  <tags type=\"array\">\n    <tag>x</tag>\n    <tag type=\"integer\">1</tag>\n    \
+                    <tag nil=\"true\"/>\n  </tags>\n</hash>\n";
+        assert_eq!(xml(r#"{"tags":["x",1,null]}"#), tags);
+        let rows = "<hash>\n  <rows type=\"array\">\n    <row type=\"array\">\n      <row type=\"boolean\">true</row>\n    \
+                    </row>\n  </rows>\n</hash>\n";
+        assert_eq!(xml(r#"{"rows":[[true]]}"#), rows);
+        assert_eq!(xml(r#"["a"]"#), "<strings type=\"array\">\n  <string>a</string>\n</strings>\n");
+        assert_eq!(xml(r#"[{}]"#), "<objects type=\"array\">\n  <object>\n  </object>\n</objects>\n");
+        assert_eq!(xml("[]"), "<nil-classes type=\"array\"/>\n");
+    }
+
+    #[test]
+    fn names_and_texts_can_hold_no_markup() {
+        assert_eq!(xml(r#"{"_a_b_":""}"#), "<hash>\n  <_a-b_></_a-b_>\n</hash>\n");
+        assert_eq!(xml(r#"{"a b":"<&>\u0001\""}"#), "<hash>\n  <a-b>&lt;&amp;&gt;\u{fffd}\"</a-b>\n</hash>\n");
+        assert_eq!(xml(r#"{"a><b":1}"#), "<hash>\n  <a__b type=\"integer\">1</a__b>\n</hash>\n");
+    }
+
+    #[test]
+    fn floats_are_written_as_ruby_writes_them() {
+        for (json, ruby) in [
+            ("1.50", "1.5"),
+            ("1.0", "1.0"),
+            ("1e3", "1000.0"),
+            ("1e15", "1000000000000000.0"),
+            ("1e16", "1.0e+16"),
+            ("1.25e25", "1.25e+25"),
+            ("0.0001", "0.0001"),
+            ("0.00001", "1.0e-05"),
+            ("-0.0", "-0.0"),
+        ] {
+            assert_eq!(float(json), ruby, "{json}");
+        }
     }
 }

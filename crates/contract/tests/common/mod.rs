@@ -1,5 +1,5 @@
 //! A delivery to render, with everything that a test does not care about filled in.
-#![allow(clippy::unwrap_used, dead_code)]
+#![allow(clippy::unwrap_used, clippy::panic, dead_code)]
 
 use bytes::Bytes;
 use postrider_contract::{
@@ -11,6 +11,7 @@ pub struct Case<'a> {
     pub contract: &'a str,
     pub event_type: &'a str,
     pub event_id: Option<&'a str>,
+    pub event_types: &'a [&'a str],
     pub payload: &'a str,
     pub secrets: &'a [&'a str],
     pub now_ms: i64,
@@ -30,6 +31,7 @@ impl Case<'_> {
             contract,
             event_type: "user.created",
             event_id: None,
+            event_types: &[],
             payload: "{}",
             secrets: &[],
             now_ms: 1_700_000_000_123,
@@ -60,6 +62,7 @@ impl Case<'_> {
         let (metadata, settings) = (owned(self.metadata), owned(self.settings));
         let secrets: Vec<String> = self.secrets.iter().map(|secret| (*secret).to_owned()).collect();
         let headers: Vec<_> = owned(self.headers).into_iter().collect();
+        let event_types: Vec<String> = self.event_types.iter().map(|name| (*name).to_owned()).collect();
         let payload = Bytes::copy_from_slice(self.payload.as_bytes());
         contract.render(&Outgoing {
             message: MessageView {
@@ -73,7 +76,7 @@ impl Case<'_> {
                 id: "ep_0123456789abcdefghijkl",
                 uid: self.endpoint_uid,
                 url: self.url,
-                event_types: &[],
+                event_types: &event_types,
                 metadata: &metadata,
                 content_type: self.content_type,
                 created_ms: self.endpoint_ms,
@@ -100,4 +103,12 @@ pub fn header(request: &Request, name: &str) -> Option<String> {
 
 pub fn text(body: &Bytes) -> String {
     String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// A contract that sends `value` in an encoding, with what else is given.
+pub fn contract(encoding: &str, value: &str, rest: &str) -> Contract {
+    let quotes = "\'".repeat(3);
+    let body = format!("[body]\nencoding = {encoding:?}\nvalue = {quotes}{value}{quotes}");
+    let text = format!("name = \"t\"\n[events]\nopen = true\n{body}\n{rest}");
+    Contract::parse(&text).unwrap_or_else(|problems| panic!("{problems:?} in\n{text}"))
 }

@@ -1,0 +1,155 @@
+//! A file's expressions, compiled, and what is wrong with them.
+
+use crate::expression::Compiled;
+use crate::file::{Expressions, RetryFile};
+use crate::problem::{self, Problem};
+use crate::retry::{Delays, RetryRules};
+use std::collections::BTreeSet;
+use toml::Spanned;
+
+/// What expressions can read.
+const VARIABLES: &[&str] = &[
+    "payload",
+    "message",
+    "endpoint",
+    "application",
+    "secret",
+    "secrets",
+    "settings",
+    "attempt",
+    "now_ms",
+    "timestamp",
+    "body",
+];
+
+/// Compiles a file's expressions and gathers what is wrong with them.
+pub struct Compiler<'a> {
+    pub text: &'a str,
+    pub known: BTreeSet<String>,
+    pub problems: Vec<Problem>,
+    pub used: BTreeSet<String>,
+}
+
+impl<'a> Compiler<'a> {
+    pub fn new(text: &'a str, problems: Vec<Problem>) -> Compiler<'a> {
+        let known = VARIABLES.iter().map(|name| (*name).to_owned()).collect();
+        Compiler { text, known, problems, used: BTreeSet::new() }
+    }
+
+    fn problem(&mut self, at: &Spanned<String>, message: impl Into<String>) {
+        self.problems.push(Problem::at(self.text, at.span(), message));
+    }
+
+    pub fn check_name(&mut self, name: &Spanned<String>) {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        let text = name.get_ref();
+        if name.span().is_empty() {
+            // Missing: that was said already.
+            return;
+        }
+        if text.is_empty() || text.len() > 64 || !text.chars().all(plain) {
+            self.problem(name, "a name has 1 to 64 lower-case letters, digits, - or _");
+        }
+    }
+
+    /// Does something while one of the variables is not there yet.
+    pub fn without<T>(&mut self, name: &str, act: impl FnOnce(&mut Self) -> T) -> T {
+        let known = self.known.take(name);
+        let result = act(self);
+        self.known.extend(known);
+        result
+    }
+
+    /// The named values, each of which the next may read.
+    pub fn definitions(&mut self, table: &Expressions) -> Vec<(String, Compiled)> {
+        let mut compiled = Vec::new();
+        for (name, source) in table {
+            let text = name.get_ref();
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if !text.chars().all(plain) || text.starts_with(|c: char| c.is_ascii_digit()) || text.is_empty() {
+                self.problem(name, format!("{text:?} is no name; use letters, digits and _"));
+            } else if self.known.contains(text) || Compiled::is_function(text) {
+                self.problem(name, format!("{text:?} is taken already; use another name"));
+            }
+            let expression = self.without("body", |compiler| compiler.compile(source));
+            compiled.extend(expression.map(|expression| (text.clone(), expression)));
+            self.known.insert(text.clone());
+        }
+        compiled
+    }
+
+    pub fn headers(&mut self, table: &Expressions) -> Vec<(String, Compiled)> {
+        let mut compiled: Vec<(String, Compiled)> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (name, source) in table {
+            let text = name.get_ref();
+            let lower = text.to_ascii_lowercase();
+            if !is_token(text) {
+                self.problem(name, format!("{text:?} is no header name"));
+            } else if lower == "content-type" {
+                self.problem(name, "set body.content_type instead");
+            } else if matches!(lower.as_str(), "host" | "content-length" | "connection" | "transfer-encoding") {
+                self.problem(name, format!("{text} is HTTP's own and can't be set"));
+            } else if !seen.insert(lower) {
+                self.problem(name, format!("{text} is there twice; header names have no case"));
+            }
+            compiled.extend(self.compile(source).map(|expression| (text.clone(), expression)));
+        }
+        compiled
+    }
+
+    pub fn compile(&mut self, source: &Spanned<String>) -> Option<Compiled> {
+        let compiled = match Compiled::new(source.get_ref()) {
+            Ok(compiled) => compiled,
+            // What is missing altogether was said already.
+            Err(_) if source.span().is_empty() => return None,
+            Err((reason, offset)) => {
+                let place = problem::inside(self.text, source.span(), offset);
+                self.problems.push(Problem::at(self.text, place, reason));
+                return None;
+            }
+        };
+        for (kind, name, offset) in compiled.unknown() {
+            let place = problem::inside(self.text, source.span(), offset);
+            self.problems.push(Problem::at(self.text, place, format!("there is no {kind} {name:?}")));
+        }
+        for variable in compiled.variables() {
+            if self.known.contains(&variable) {
+                self.used.insert(variable);
+            } else if !Compiled::is_function(&variable) {
+                let known = self.known.iter().cloned().collect::<Vec<_>>().join(", ");
+                let place = problem::inside(self.text, source.span(), find_word(compiled.source(), &variable));
+                let wrong = format!("{variable:?} is neither a function nor a variable here; there are {known}");
+                self.problems.push(Problem::at(self.text, place, wrong));
+            }
+        }
+        Some(compiled)
+    }
+
+    pub fn retry(&mut self, file: &RetryFile) -> Option<RetryRules> {
+        let delays = match (&file.schedule, &file.delay) {
+            (schedule, None) => Delays::List(schedule.clone().unwrap_or_default()),
+            (_, Some(source)) => {
+                self.known = ["n".to_owned(), "random".to_owned()].into();
+                Delays::Formula { delay: self.compile(source)?, count: file.count.unwrap_or(0) }
+            }
+        };
+        Some(RetryRules { delays, jitter: file.jitter })
+    }
+}
+
+/// Where a name stands by itself; the start if it is nowhere.
+fn find_word(source: &str, word: &str) -> usize {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let alone = |at: &usize| {
+        let before = source[..*at].chars().next_back();
+        let after = source[at + word.len()..].chars().next();
+        !before.is_some_and(|c| part(c) || c == '.') && !after.is_some_and(part)
+    };
+    source.match_indices(word).map(|(at, _)| at).find(alone).unwrap_or(0)
+}
+
+/// Whether it can be the name of a header.
+pub fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
