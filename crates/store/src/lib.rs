@@ -16,6 +16,7 @@ pub mod id;
 pub mod message;
 mod metrics;
 pub mod query;
+mod recent_keys;
 mod secret;
 mod sqlite;
 mod watermark;

@@ -3,6 +3,7 @@
 use crate::error::AppendError;
 use crate::id::{AppId, EndpointId, MessageId};
 use crate::message::{Appended, IdempotencyKey, NewMessage};
+use crate::recent_keys::RecentKey;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 /// One message's result, or an error of the database that ends the batch.
@@ -16,36 +17,22 @@ pub struct Remembered {
     pub answer: Option<Vec<u8>>,
 }
 
-/// Adds `message` under `id`. Conflicts are found by reading before the first insert, so a message
-/// that is refused leaves nothing behind in the batch it shares with others.
+/// Adds `message` under `id`; that its idempotency key is new has been looked up before. Conflicts
+/// are found by reading before the first insert, so a message that is refused leaves nothing behind in
+/// the batch it shares with others.
 pub fn append(
     tx: &Transaction<'_>,
     id: MessageId,
     message: &NewMessage,
 ) -> Result<std::result::Result<Appended, AppendError>> {
-    if let Some(key) = &message.idempotency
-        && let Some(earlier) = remembered(tx, key)?
-    {
-        return Ok(match (earlier.body == key.body, earlier.message) {
-            (true, Some(message)) => Ok(Appended::Repeat(MessageId(message))),
-            _ => Err(AppendError::IdempotencyMismatch),
-        });
-    }
     if let Some(event_id) = &message.event_id {
         if event_id_taken(tx, message.app, event_id)? {
             return Ok(Err(AppendError::EventIdTaken));
         }
         tx.prepare_cached("INSERT INTO event_ids VALUES (?, ?, ?)")?.execute(params![message.app.0, event_id, id.0])?;
     }
-    if let Some(key) = &message.idempotency {
-        tx.prepare_cached("INSERT INTO idempotency VALUES (?, ?, ?, ?, NULL, NULL)")?.execute(params![
-            key.key,
-            key.body,
-            message.created_ms,
-            id.0
-        ])?;
-    }
-    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+    let key = message.idempotency.as_ref();
+    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
         id.0,
         message.app.0,
         message.event_type,
@@ -53,6 +40,8 @@ pub fn append(
         channels_text(&message.channels),
         endpoint_bytes(&message.endpoints),
         message.created_ms,
+        key.map(|key| key.key),
+        key.map(|key| key.body),
         &message.payload[..],
     ])?;
     Ok(Ok(Appended::New(id)))
@@ -65,6 +54,15 @@ pub fn remembered(tx: &Transaction<'_>, key: &IdempotencyKey) -> Result<Option<R
             Ok(Remembered { body: row.get(0)?, message: row.get(1)?, status: row.get(2)?, answer: row.get(3)? })
         })
         .optional()
+}
+
+/// Moves keys from their messages' rows into the index, where memory no longer has to hold them.
+pub fn move_keys(tx: &Transaction<'_>, keys: &[RecentKey], now_ms: i64) -> Result<()> {
+    let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO idempotency VALUES (?, ?, ?, ?, NULL, NULL)")?;
+    for recent in keys {
+        insert.execute(params![recent.key.key, recent.key.body, now_ms, recent.message.0])?;
+    }
+    Ok(())
 }
 
 fn event_id_taken(tx: &Transaction<'_>, app: AppId, event_id: &str) -> Result<bool> {

@@ -1,6 +1,6 @@
 //! One batch: what it holds, and its transaction.
 
-use super::append::{append, remembered};
+use super::append::{append, move_keys, remembered};
 use super::change::change;
 use super::record::{record, schedule};
 use super::writer::{Command, Report, refuse};
@@ -9,10 +9,13 @@ use crate::directory::Directory;
 use crate::error::{AppendError, ChangeError, StoreError};
 use crate::id::{AppId, AttemptId, IdSource, MessageId};
 use crate::message::{Appended, AttemptRecord, IdempotencyKey, NewMessage, Scheduled};
+use crate::recent_keys::{RecentKey, RecentKeys};
 use crate::secret::Sealer;
 use crate::{Changed, RememberedAnswer};
 use bytes::Bytes;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use std::collections::HashMap;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// A change with the answer to keep for its idempotency key.
@@ -30,7 +33,16 @@ pub enum Item {
     Attempts(Vec<AttemptRecord>),
     Park(Vec<Scheduled>),
     Flush(oneshot::Sender<()>),
-    Mark(i64),
+    /// The marks for recovery, and keys that move into the index.
+    Keep(Keep),
+}
+
+/// What the writer itself keeps for the next start.
+#[derive(Default)]
+pub struct Keep {
+    /// The watermark, and up to where idempotency keys are in the index.
+    pub marks: Option<(i64, i64)>,
+    pub keys: Vec<RecentKey>,
 }
 
 impl From<Command> for Item {
@@ -78,9 +90,10 @@ impl Batch {
     /// Bytes in the log, about: what decides when to checkpoint.
     pub fn bytes(&self) -> usize {
         let bytes = |item: &Item| match item {
-            Item::Append(message, _) => message.payload.len() + 6_000,
+            Item::Append(message, _) => message.payload.len() + 1_000,
             Item::Attempts(records) => records.iter().map(|record| record.response.len() + 500).sum(),
             Item::Park(rows) => rows.len() * 200,
+            Item::Keep(keep) => keep.keys.len() * 100,
             _ => 8_000,
         };
         self.items.iter().map(bytes).sum()
@@ -105,35 +118,41 @@ impl Batch {
                 Item::Attempts(records) => kept.push(Report::Attempts(records)),
                 Item::Park(rows) => kept.push(Report::Park(rows)),
                 Item::Flush(reply) => kept.push(Report::Flush(reply)),
-                Item::Mark(_) => {}
+                Item::Keep(_) => {}
             }
         }
         kept
     }
 }
 
-/// The parts of the store that a batch is checked against.
+/// The parts of the store that every batch is checked against.
+pub struct House {
+    pub sealer: Sealer,
+    pub directory: Arc<Directory>,
+    pub ids: Arc<IdSource>,
+    pub recent: RecentKeys,
+}
+
+/// One batch's transaction.
 struct Scope<'a> {
     tx: Transaction<'a>,
     sealer: &'a Sealer,
     directory: &'a Directory,
     ids: &'a IdSource,
+    recent: &'a RecentKeys,
     now_ms: i64,
+    /// Keys of this very batch.
+    keys: HashMap<[u8; 16], RecentKey>,
     /// Applications whose routing this very batch changes.
     rerouted: Vec<AppId>,
 }
 
 /// Runs a batch in one transaction and commits it.
-pub fn run(
-    conn: &mut Connection,
-    sealer: &Sealer,
-    directory: &Directory,
-    ids: &IdSource,
-    now_ms: i64,
-    batch: &Batch,
-) -> rusqlite::Result<Vec<Outcome>> {
+pub fn run(conn: &mut Connection, house: &House, now_ms: i64, batch: &Batch) -> rusqlite::Result<Vec<Outcome>> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut scope = Scope { tx, sealer, directory, ids, now_ms, rerouted: Vec::new() };
+    let House { sealer, directory, ids, recent } = house;
+    let (keys, rerouted) = (HashMap::new(), Vec::new());
+    let mut scope = Scope { tx, sealer, directory, ids, recent, now_ms, keys, rerouted };
     // Changes first: a message in the same batch sees them, or is routed again.
     let mut outcomes: Vec<Option<Outcome>> = Vec::new();
     outcomes.resize_with(batch.items.len(), || None);
@@ -161,9 +180,7 @@ impl Scope<'_> {
                 }
             }
             Item::Park(rows) => rows.iter().try_for_each(|row| schedule(&self.tx, row))?,
-            Item::Mark(mark) => {
-                self.tx.execute("INSERT OR REPLACE INTO meta VALUES ('watermark', ?)", [mark])?;
-            }
+            Item::Keep(keep) => self.keep(keep)?,
             Item::Change(..) | Item::Flush(_) => {}
         }
         Ok(Outcome::Done)
@@ -176,7 +193,39 @@ impl Scope<'_> {
         if entry.routing != message.routing || self.rerouted.contains(&message.app) {
             return Ok(Err(AppendError::StaleRouting));
         }
-        append(&self.tx, MessageId(self.ids.next(self.now_ms)), message)
+        if let Some(key) = &message.idempotency
+            && let Some((body, earlier)) = self.answered(key)?
+        {
+            return Ok(match earlier {
+                Some(earlier) if body == key.body => Ok(Appended::Repeat(earlier)),
+                _ => Err(AppendError::IdempotencyMismatch),
+            });
+        }
+        let id = MessageId(self.ids.next(self.now_ms));
+        let appended = append(&self.tx, id, message)?;
+        if let (Ok(_), Some(key)) = (&appended, message.idempotency) {
+            self.keys.insert(key.key, RecentKey { key, message: id });
+        }
+        Ok(appended)
+    }
+
+    /// The body that an idempotency key came with before, and the message it was answered with.
+    fn answered(&self, key: &IdempotencyKey) -> rusqlite::Result<Option<(Vec<u8>, Option<MessageId>)>> {
+        if let Some(known) = self.keys.get(&key.key).or_else(|| self.recent.get(&key.key)) {
+            return Ok(Some((known.key.body.to_vec(), Some(known.message))));
+        }
+        let earlier = remembered(&self.tx, key)?;
+        Ok(earlier.map(|earlier| (earlier.body, earlier.message.map(MessageId))))
+    }
+
+    fn keep(&self, keep: &Keep) -> rusqlite::Result<()> {
+        move_keys(&self.tx, &keep.keys, self.now_ms)?;
+        if let Some((watermark, keys)) = keep.marks {
+            let mut save = self.tx.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?, ?)")?;
+            save.execute(params!["watermark", watermark])?;
+            save.execute(params!["idempotency_mark", keys])?;
+        }
+        Ok(())
     }
 
     fn change(&mut self, request: &ChangeRequest) -> rusqlite::Result<Result<Changed, ChangeError>> {

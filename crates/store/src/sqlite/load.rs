@@ -3,10 +3,12 @@
 use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, EventType};
 use crate::directory::Directory;
 use crate::error::OpenError;
-use crate::id::{AppId, EndpointId, KeyId};
+use crate::id::{AppId, EndpointId, KeyId, MessageId};
+use crate::message::IdempotencyKey;
+use crate::recent_keys::{RecentKey, RecentKeys};
 use crate::secret::Sealer;
 use rusqlite::types::FromSqlError;
-use rusqlite::{Connection, Result, Row};
+use rusqlite::{Connection, OptionalExtension, Result, Row};
 use serde::de::DeserializeOwned;
 
 /// Fills the directory.
@@ -14,6 +16,27 @@ pub fn load(conn: &Connection, sealer: &Sealer, directory: &Directory) -> std::r
     let changes = changes(conn, sealer).map_err(|error| OpenError::Database(error.to_string()))?;
     changes.iter().for_each(|change| directory.apply(change));
     Ok(())
+}
+
+/// The idempotency keys that are not in the index yet.
+pub fn recent_keys(conn: &Connection) -> Result<RecentKeys> {
+    let mark: i64 = conn
+        .query_row("SELECT value FROM meta WHERE key = 'idempotency_mark'", [], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let mut keys = RecentKeys::default();
+    let mut rows = conn.prepare(
+        "SELECT idempotency_key, idempotency_body, id FROM messages
+         WHERE id > ? AND idempotency_key IS NOT NULL ORDER BY id",
+    )?;
+    let recent = rows.query_map([mark], |row| {
+        let key = IdempotencyKey { key: row.get(0)?, body: row.get(1)? };
+        Ok(RecentKey { key, message: MessageId(row.get(2)?) })
+    })?;
+    for recent in recent {
+        keys.add(recent?);
+    }
+    Ok(keys)
 }
 
 fn changes(conn: &Connection, sealer: &Sealer) -> Result<Vec<Change>> {

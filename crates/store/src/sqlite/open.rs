@@ -1,8 +1,9 @@
 //! Opening the data directory: lock, schema, key, configuration, recovery, threads.
 
+use super::batch::House;
 use super::checkpoint::Checkpointer;
 use super::connection::{open_checkpointer, open_writer};
-use super::load::load;
+use super::load::{load, recent_keys};
 use super::readers::Readers;
 use super::recover::recover;
 use super::schema::{migrate, open_error};
@@ -57,6 +58,7 @@ pub(crate) fn open(options: Options) -> Result<Opened, OpenError> {
     load(&conn, &sealer, &directory)?;
     let recovered = recover(&mut conn, options.clock.steady_ms()).map_err(open_error)?;
     let newest = newest(&conn).map_err(open_error)?;
+    let recent = recent_keys(&conn).map_err(open_error)?;
     let readers = Readers::open(&path)?;
     let checkpointer = Checkpointer::start(open_checkpointer(&path)?).map_err(io)?;
 
@@ -67,9 +69,7 @@ pub(crate) fn open(options: Options) -> Result<Opened, OpenError> {
     let writer = Writer {
         conn,
         clock: options.clock,
-        sealer,
-        ids: source.clone(),
-        directory: directory.clone(),
+        house: House { sealer, ids: source.clone(), directory: directory.clone(), recent },
         commands: command_queue,
         reports: report_queue,
         events: event_sender,

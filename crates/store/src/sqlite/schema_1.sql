@@ -31,7 +31,8 @@ CREATE TABLE event_types (
 -- `endpoints`: the ids that matched, 8 bytes each, big-endian.
 CREATE TABLE messages (
   id INTEGER PRIMARY KEY, app INTEGER NOT NULL, event_type TEXT NOT NULL, event_id TEXT,
-  channels TEXT, endpoints BLOB NOT NULL, created_ms INTEGER NOT NULL, payload BLOB NOT NULL
+  channels TEXT, endpoints BLOB NOT NULL, created_ms INTEGER NOT NULL,
+  idempotency_key BLOB, idempotency_body BLOB, payload BLOB NOT NULL
 );
 CREATE INDEX message_app ON messages (app, id);
 
@@ -39,7 +40,8 @@ CREATE TABLE event_ids (
   app INTEGER NOT NULL, event_id TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (app, event_id)
 ) WITHOUT ROWID;
 
--- Requests that were answered with 2xx: with a message, or with the answer kept here.
+-- Requests that were answered with 2xx: with a message, or with the answer kept here. The keys of the newest
+-- messages are not here yet but in their rows and in memory (see `recent_keys`).
 CREATE TABLE idempotency (
   key BLOB PRIMARY KEY, body BLOB NOT NULL, created_ms INTEGER NOT NULL,
   message INTEGER, status INTEGER, answer BLOB

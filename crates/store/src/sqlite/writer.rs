@@ -4,16 +4,15 @@
 //! commit is on its way to disk. Acceptance and attempts have a share of each batch each, so that
 //! neither starves the other, and within acceptance applications take turns.
 
-use super::batch::{Batch, Item, Outcome, run};
+use super::batch::{Batch, House, Item, Keep, Outcome, run};
 use super::checkpoint::Checkpointer;
-use crate::directory::Directory;
 use crate::error::{AppendError, ChangeError, StoreError};
 use crate::event::Event;
 use crate::fair::FairQueue;
-use crate::id::{AppId, IdSource, MessageId};
+use crate::id::{AppId, MessageId};
 use crate::message::{Appended, AttemptRecord, Message, NewMessage, Scheduled};
 use crate::metrics::StoreMetrics;
-use crate::secret::Sealer;
+use crate::recent_keys::RecentKey;
 use crate::watermark::Watermark;
 use crossbeam_channel::Receiver;
 use postrider_clock::Clock;
@@ -60,9 +59,7 @@ impl Report {
 pub struct Writer {
     pub conn: Connection,
     pub clock: Clock,
-    pub sealer: Sealer,
-    pub ids: Arc<IdSource>,
-    pub directory: Arc<Directory>,
+    pub house: House,
     pub commands: Receiver<Command>,
     pub reports: Receiver<Report>,
     pub events: mpsc::Sender<Event>,
@@ -81,27 +78,33 @@ impl Writer {
     /// Runs until every sender is gone and all they sent is committed.
     pub fn run(mut self) {
         let mut waiting = Waiting { commands: FairQueue::new(WAITING_PER_APP), reports: VecDeque::new() };
-        let mut saved_mark = self.watermark.mark();
+        let mut saved = self.marks();
         let mut saved_at = self.clock.steady_ms();
         loop {
             let open = self.gather(&mut waiting);
             let now = self.clock.steady_ms();
-            let mark = self.watermark.mark();
-            let mark = (mark != saved_mark && (now - saved_at >= 1_000 || !open)).then_some(mark);
-            if waiting.commands.is_empty() && waiting.reports.is_empty() && mark.is_none() {
+            let marks = self.marks();
+            let marks = (marks != saved && (now - saved_at >= 1_000 || !open)).then_some(marks);
+            if waiting.commands.is_empty() && waiting.reports.is_empty() && marks.is_none() {
                 if !open {
                     return;
                 }
                 continue;
             }
-            let batch = pick(&mut waiting, mark);
+            let keep = Keep { marks, keys: self.house.recent.slice() };
+            let batch = pick(&mut waiting, keep);
             if self.commit(batch, &mut waiting)
-                && let Some(mark) = mark
+                && let Some(marks) = marks
             {
-                (saved_mark, saved_at) = (mark, now);
+                (saved, saved_at) = (marks, now);
             }
             self.checkpointer.between_batches(&self.conn);
         }
+    }
+
+    /// From where recovery reads, and up to where idempotency keys are in the index.
+    fn marks(&self) -> (i64, i64) {
+        (self.watermark.mark(), self.house.recent.mark(self.watermark.newest()))
     }
 
     /// Takes what is there, waiting for the first if nothing is. False when nobody can send any more.
@@ -136,7 +139,7 @@ impl Writer {
     /// Commits a batch and tells everyone. False when it was not committed.
     fn commit(&mut self, batch: Batch, waiting: &mut Waiting) -> bool {
         let started = self.clock.steady_ms();
-        let result = run(&mut self.conn, &self.sealer, &self.directory, &self.ids, self.clock.wall_ms(), &batch);
+        let result = run(&mut self.conn, &self.house, self.clock.wall_ms(), &batch);
         match result {
             Ok(outcomes) => {
                 self.metrics.committed(batch.len(), self.clock.steady_ms() - started);
@@ -161,13 +164,16 @@ impl Writer {
                 (Item::Append(message, reply), Outcome::Appended(result)) => {
                     if let Ok(Appended::New(id)) = result {
                         self.watermark.committed(id, message.endpoints.len());
+                        if let Some(key) = message.idempotency {
+                            self.house.recent.add(RecentKey { key, message: id });
+                        }
                         accepted.push(Arc::new(stored(id, message)));
                     }
                     replies.push(Box::new(move || drop(reply.send(result))));
                 }
                 (Item::Change(request, reply), Outcome::Changed(result)) => {
                     if matches!(result, Ok(crate::Changed::Applied)) {
-                        self.directory.apply(&request.change);
+                        self.house.directory.apply(&request.change);
                         self.send(Event::Changed(Box::new(request.change)));
                     }
                     replies.push(Box::new(move || drop(reply.send(result))));
@@ -185,7 +191,8 @@ impl Writer {
                     self.send(Event::Parked(rows));
                 }
                 (Item::Flush(reply), _) => replies.push(Box::new(move || reply.send(()).unwrap_or_default())),
-                (Item::Mark(_) | Item::Append(..) | Item::Change(..), _) => {}
+                (Item::Keep(keep), _) if !keep.keys.is_empty() => self.house.recent.moved(keep.keys.len()),
+                (Item::Keep(_) | Item::Append(..) | Item::Change(..), _) => {}
             }
         }
         if !accepted.is_empty() {
@@ -234,7 +241,7 @@ impl Writer {
 }
 
 /// A fair batch: all reports up to a share, then commands in turn.
-fn pick(waiting: &mut Waiting, mark: Option<i64>) -> Batch {
+fn pick(waiting: &mut Waiting, keep: Keep) -> Batch {
     let mut batch = Batch::default();
     let mut records = 0;
     while records < BATCH_RECORDS
@@ -258,8 +265,8 @@ fn pick(waiting: &mut Waiting, mark: Option<i64>) -> Batch {
             break;
         }
     }
-    if let Some(mark) = mark {
-        batch.items.push(Item::Mark(mark));
+    if keep.marks.is_some() || !keep.keys.is_empty() {
+        batch.items.push(Item::Keep(keep));
     }
     batch
 }
