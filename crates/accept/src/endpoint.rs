@@ -6,7 +6,7 @@ use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
 use postrider_contract::{Contract, FilterKind, PayloadFilter};
 use postrider_store::config::{Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId, OldSecret};
 use postrider_store::id::EndpointId;
-use postrider_store::{AppEntry, ChangeError, Secret};
+use postrider_store::{AppEntry, ChangeError, Changed, RememberedAnswer, Secret};
 use rand::Rng;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -102,26 +102,27 @@ impl Accept {
         id_or_uid: &str,
         edit: impl Fn(&Endpoint) -> Result<EndpointDraft, Refusal>,
     ) -> Result<Endpoint, Refusal> {
-        self.edit_endpoint(caller, app, id_or_uid, |entry, endpoint| {
+        let edited = self.edit_endpoint(caller, app, id_or_uid, None, |entry, endpoint| {
             let draft = self.check_endpoint(entry, edit(endpoint)?)?;
             if draft.settings.contract != endpoint.settings.contract {
                 self.secret_fits(&draft.settings.contract, endpoint)?;
             }
             Ok(Endpoint { uid: draft.uid, settings: draft.settings, headers: draft.headers, ..endpoint.clone() })
-        })
-        .await
+        });
+        edited.await
     }
 
-    /// Replaces the secret. Where the contract signs with several, the old one stays valid for the
-    /// grace period.
+    /// Replaces the secret, once for each idempotency key. Where the contract signs with several, the
+    /// old one stays valid for the grace period.
     pub async fn rotate_secret(
         &self,
         caller: Caller,
         app: &str,
         id_or_uid: &str,
         rotation: Rotation,
-    ) -> Result<(), Refusal> {
-        self.edit_endpoint(caller, app, id_or_uid, |_, endpoint| {
+        idempotency: Option<Idempotency>,
+    ) -> Result<Endpoint, Refusal> {
+        let edited = self.edit_endpoint(caller, app, id_or_uid, idempotency, |_, endpoint| {
             let contract = self.contract(&endpoint.settings.contract)?;
             let grace = self.grace(contract, &rotation)?;
             let current = self.secret_for(contract.name(), "key", rotation.key.clone())?;
@@ -135,9 +136,8 @@ impl Accept {
             }
             secrets.old.truncate(MOST_OLD_SECRETS);
             Ok(Endpoint { secrets, ..endpoint.clone() })
-        })
-        .await?;
-        Ok(())
+        });
+        edited.await
     }
 
     /// Deletes an endpoint; what waits for it is cancelled.
@@ -150,11 +150,13 @@ impl Accept {
         }
     }
 
+    /// The endpoint after the edit; as it is, when the same request was done before.
     async fn edit_endpoint(
         &self,
         caller: Caller,
         app: &str,
         id_or_uid: &str,
+        idempotency: Option<Idempotency>,
         edit: impl Fn(&AppEntry, &Endpoint) -> Result<Endpoint, Refusal>,
     ) -> Result<Endpoint, Refusal> {
         for _ in 0..TRIES {
@@ -163,8 +165,11 @@ impl Accept {
             row.updated_ms = self.clock.wall_ms();
             row.version = self.store.new_id();
             let change = Change::UpdateEndpoint { row: row.clone(), based_on: endpoint.version };
-            match self.store.change(entry.app.id, change, None).await {
-                Ok(_) => return Ok(row),
+            // The answer is not kept: it may hold a secret, which is never stored in the clear.
+            let remembered = idempotency.map(|key| (key.0, RememberedAnswer::empty()));
+            match self.store.change(entry.app.id, change, remembered).await {
+                Ok(Changed::Applied) => return Ok(row),
+                Ok(Changed::Repeat(_)) => return Ok(self.endpoint(caller, app, id_or_uid)?.1.as_ref().clone()),
                 Err(ChangeError::Outdated) => continue,
                 Err(error) => return Err(error.into()),
             }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use postrider_store::config::Change;
 use postrider_store::id::MessageId;
 use postrider_store::message::{Appended, Message, NewMessage};
-use postrider_store::{AppEntry, AppendError};
+use postrider_store::{AppEntry, AppendError, RememberedAnswer};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
@@ -108,8 +108,16 @@ impl Accept {
         self.store.message(entry.app.id, id).await?.ok_or(Refusal::NotFound("message"))
     }
 
-    /// Sends a message to an endpoint once more, now. Durable when this returns.
-    pub async fn resend(&self, caller: Caller, app: &str, message: &str, endpoint: &str) -> Result<(), Refusal> {
+    /// Sends a message to an endpoint once more, now, once for each idempotency key. Durable when this
+    /// returns.
+    pub async fn resend(
+        &self,
+        caller: Caller,
+        app: &str,
+        message: &str,
+        endpoint: &str,
+        idempotency: Option<Idempotency>,
+    ) -> Result<(), Refusal> {
         let (entry, endpoint) = self.endpoint(caller, app, endpoint)?;
         let message = self.message(caller, app, message).await?;
         if endpoint.settings.disabled {
@@ -120,7 +128,8 @@ impl Accept {
         }
         let due_ms = self.clock.steady_ms();
         let change = Change::Resend { message: message.id, endpoint: endpoint.id, due_ms };
-        self.store.change(entry.app.id, change, None).await?;
+        let remembered = idempotency.map(|key| (key.0, RememberedAnswer::empty()));
+        self.store.change(entry.app.id, change, remembered).await?;
         Ok(())
     }
 }

@@ -218,6 +218,32 @@ async fn a_rotation_signs_with_both_secrets_and_a_single_signature_switches_at_o
 }
 
 #[tokio::test]
+async fn a_client_that_repeats_a_rotation_or_a_resend_does_it_once() {
+    let (app, receiver) = (App::start().await, Receiver::start().await);
+    let acme = app.application().await;
+    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/hook")})).await;
+    let key = [("idempotency-key", "again and again")];
+    let post = async |path: &str, body: &str| app.request("POST", path, &key, Some(body.into())).await;
+
+    let rotate = format!("/api/v1/app/{acme}/endpoint/{endpoint}/secret/rotate");
+    let first = post(&rotate, "{}").await.expect(200);
+    assert_eq!(post(&rotate, "{}").await.expect(200), first);
+    assert_eq!(app.get(&format!("/api/v1/app/{acme}/endpoint/{endpoint}/secret")).await.expect(200), first);
+    let other = post(&rotate, r#"{"gracePeriodSeconds": 60}"#).await.expect(409);
+    assert_eq!(other["code"], "idempotency_key_reused");
+
+    let message = app.send(&acme, "a", json!({})).await;
+    app.wait_for_attempts(&acme, &message, 1).await;
+    let resend = format!("/api/v1/app/{acme}/msg/{message}/endpoint/{endpoint}/resend");
+    post(&resend, "").await.expect(202);
+    post(&resend, "").await.expect(202);
+    app.wait_for_attempts(&acme, &message, 2).await;
+    app.send(&acme, "last", json!({})).await;
+    assert_eq!(receiver.wait_for("/hook", 3).await.len(), 3, "the message, its resend, and the last");
+    assert_eq!(app.attempts(&acme, &message).await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_message_can_be_sent_again_by_hand() {
     let (app, receiver) = (App::start().await, Receiver::start().await);
     let acme = app.application().await;

@@ -72,6 +72,13 @@ pub struct RememberedAnswer {
     pub body: Bytes,
 }
 
+impl RememberedAnswer {
+    /// For what is only not to be done twice: its answer is made anew.
+    pub fn empty() -> RememberedAnswer {
+        RememberedAnswer { status: 200, body: Bytes::new() }
+    }
+}
+
 /// A handle to the store; clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {

@@ -10,8 +10,8 @@ use crate::id::MessageId;
 use crate::message::IdempotencyKey;
 use std::collections::{HashMap, VecDeque};
 
-/// Keys in memory before the older half starts to move.
-const MOST: usize = 300_000;
+/// Keys in memory before the older half starts to move: about 10 MB.
+const MOST: usize = 100_000;
 /// Keys that move with one commit.
 const SLICE: usize = 256;
 
@@ -25,11 +25,12 @@ pub struct RecentKey {
 /// See the module.
 #[derive(Debug)]
 pub struct RecentKeys {
-    by_key: HashMap<[u8; 16], RecentKey>,
+    /// The body and the message by key.
+    by_key: HashMap<[u8; 16], ([u8; 16], MessageId)>,
     /// Oldest first; those that are moving are still here.
-    order: VecDeque<RecentKey>,
-    /// Sorted by key, the next slice at the end.
-    moving: Vec<RecentKey>,
+    order: VecDeque<[u8; 16]>,
+    /// Sorted, the next slice at the end.
+    moving: Vec<[u8; 16]>,
     /// How many of `order` the move is about.
     moving_total: usize,
     most: usize,
@@ -46,33 +47,34 @@ impl RecentKeys {
         RecentKeys { by_key: HashMap::new(), order: VecDeque::new(), moving: vec![], moving_total: 0, most }
     }
 
-    pub fn get(&self, key: &[u8; 16]) -> Option<&RecentKey> {
-        self.by_key.get(key)
+    pub fn get(&self, key: &[u8; 16]) -> Option<RecentKey> {
+        let (body, message) = *self.by_key.get(key)?;
+        Some(RecentKey { key: IdempotencyKey { key: *key, body }, message })
     }
 
     /// A key that is on disk, in its message's row.
     pub fn add(&mut self, recent: RecentKey) {
-        self.by_key.insert(recent.key.key, recent);
-        self.order.push_back(recent);
+        self.by_key.insert(recent.key.key, (recent.key.body, recent.message));
+        self.order.push_back(recent.key.key);
         if self.moving_total == 0 && self.order.len() >= self.most {
             self.moving_total = self.order.len() / 2;
             self.moving = self.order.range(..self.moving_total).copied().collect();
-            self.moving.sort_unstable_by_key(|recent| recent.key.key);
+            self.moving.sort_unstable();
         }
     }
 
     /// The keys to move with the next commit.
     pub fn slice(&self) -> Vec<RecentKey> {
         let from = self.moving.len().saturating_sub(SLICE);
-        self.moving[from..].to_vec()
+        self.moving[from..].iter().filter_map(|key| self.get(key)).collect()
     }
 
     /// The slice is in the index.
     pub fn moved(&mut self, slice: usize) {
         self.moving.truncate(self.moving.len() - slice);
         if self.moving.is_empty() {
-            for recent in self.order.drain(..self.moving_total) {
-                self.by_key.remove(&recent.key.key);
+            for key in self.order.drain(..self.moving_total) {
+                self.by_key.remove(&key);
             }
             self.moving_total = 0;
         }
@@ -80,7 +82,8 @@ impl RecentKeys {
 
     /// Keys of messages up to this id are in the index. `newest`: the newest message.
     pub fn mark(&self, newest: i64) -> i64 {
-        self.order.front().map_or(newest, |oldest| oldest.message.0 - 1)
+        let oldest = self.order.front().and_then(|key| self.by_key.get(key));
+        oldest.map_or(newest, |(_, message)| message.0 - 1)
     }
 }
 
@@ -107,14 +110,14 @@ mod tests {
             if slice.is_empty() {
                 break;
             }
-            assert!(slice.iter().all(|recent| keys.get(&recent.key.key) == Some(recent)), "found while it moves");
+            assert!(slice.iter().all(|recent| keys.get(&recent.key.key) == Some(*recent)), "found while it moves");
             keys.moved(slice.len());
             moved.extend(slice);
         }
         moved.sort_by_key(|recent| recent.message);
         assert_eq!(moved, (1..=1_000).map(recent).collect::<Vec<_>>());
         assert_eq!(keys.get(&recent(1).key.key), None);
-        assert_eq!(keys.get(&recent(1_001).key.key), Some(&recent(1_001)));
+        assert_eq!(keys.get(&recent(1_001).key.key), Some(recent(1_001)));
         assert_eq!(keys.mark(2_000), 1_000);
         assert_eq!(RecentKeys::default().mark(7), 7);
     }

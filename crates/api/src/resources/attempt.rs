@@ -4,6 +4,7 @@ use super::{endpoint, message};
 use crate::Api;
 use crate::auth::Auth;
 use crate::error::{ApiError, Errors};
+use crate::idempotency::IdempotencyHeader;
 use crate::page::{Asked, ListResponse};
 use crate::query::Query;
 use crate::timestamp;
@@ -281,7 +282,8 @@ async fn resend(
     State(api): State<Api>,
     auth: Auth,
     Path((app, message, endpoint)): Path<(String, String, String)>,
+    key: IdempotencyHeader,
 ) -> Result<(StatusCode, Json<serde_json::Value>), ApiError> {
-    api.accept.resend(auth.0, &app, &message, &endpoint).await?;
+    api.accept.resend(auth.0, &app, &message, &endpoint, key.with(auth.0, b"")?).await?;
     Ok((StatusCode::ACCEPTED, Json(serde_json::json!({}))))
 }

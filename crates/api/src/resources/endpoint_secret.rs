@@ -4,6 +4,7 @@ use crate::Api;
 use crate::auth::Auth;
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
+use crate::idempotency::IdempotencyHeader;
 use axum::Json;
 use axum::extract::{Path, State};
 use postrider_accept::Rotation;
@@ -62,10 +63,10 @@ async fn rotate(
     State(api): State<Api>,
     auth: Auth,
     Path((app, endpoint)): Path<(String, String)>,
+    key: IdempotencyHeader,
     body: Body<EndpointSecretRotateIn>,
 ) -> Result<Json<EndpointSecretOut>, ApiError> {
     let rotation = Rotation { key: body.value.key, grace_seconds: body.value.grace_period_seconds };
-    api.accept.rotate_secret(auth.0, &app, &endpoint, rotation).await?;
-    let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
-    Ok(shown(&endpoint))
+    let idempotency = key.with(auth.0, &body.raw.bytes)?;
+    Ok(shown(&api.accept.rotate_secret(auth.0, &app, &endpoint, rotation, idempotency).await?))
 }

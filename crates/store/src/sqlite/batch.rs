@@ -211,7 +211,7 @@ impl Scope<'_> {
 
     /// The body that an idempotency key came with before, and the message it was answered with.
     fn answered(&self, key: &IdempotencyKey) -> rusqlite::Result<Option<(Vec<u8>, Option<MessageId>)>> {
-        if let Some(known) = self.keys.get(&key.key).or_else(|| self.recent.get(&key.key)) {
+        if let Some(known) = self.keys.get(&key.key).copied().or_else(|| self.recent.get(&key.key)) {
             return Ok(Some((known.key.body.to_vec(), Some(known.message))));
         }
         let earlier = remembered(&self.tx, key)?;

@@ -7,6 +7,7 @@
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::Connection;
+use std::thread::JoinHandle;
 
 /// Bytes written, about, before a checkpoint is worth it.
 const EVERY_BYTES: usize = 24 << 20;
@@ -14,7 +15,9 @@ const EVERY_BYTES: usize = 24 << 20;
 /// The writer's side of checkpointing.
 #[derive(Debug)]
 pub struct Checkpointer {
-    start: Sender<()>,
+    /// `None` once it is to end.
+    start: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
     done: Receiver<()>,
     written: usize,
     running: bool,
@@ -25,7 +28,7 @@ impl Checkpointer {
     pub fn start(conn: Connection) -> std::io::Result<Checkpointer> {
         let (start, starts) = bounded::<()>(1);
         let (dones, done) = bounded(1);
-        std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
             while starts.recv().is_ok() {
                 checkpoint(&conn, "PASSIVE");
                 if dones.send(()).is_err() {
@@ -33,7 +36,7 @@ impl Checkpointer {
                 }
             }
         })?;
-        Ok(Checkpointer { start, done, written: 0, running: false })
+        Ok(Checkpointer { start: Some(start), thread: Some(thread), done, written: 0, running: false })
     }
 
     pub fn wrote(&mut self, bytes: usize) {
@@ -46,9 +49,20 @@ impl Checkpointer {
             self.running = false;
             checkpoint(conn, "PASSIVE");
         }
-        if !self.running && self.written >= EVERY_BYTES && self.start.try_send(()).is_ok() {
+        let start = || self.start.as_ref().is_some_and(|start| start.try_send(()).is_ok());
+        if !self.running && self.written >= EVERY_BYTES && start() {
             self.written = 0;
             self.running = true;
+        }
+    }
+}
+
+impl Drop for Checkpointer {
+    /// Waits for the thread, so that its connection is closed before anyone opens the file anew.
+    fn drop(&mut self) {
+        self.start = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the checkpoint thread ended with a panic");
         }
     }
 }
