@@ -15,7 +15,7 @@ pub fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     conn.pragma_update(None, "synchronous", "FULL").map_err(open_error)?;
     // Checkpoints are ours to time, see `checkpoint`.
     conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(open_error)?;
-    conn.pragma_update(None, "cache_size", -32_000).map_err(open_error)?;
+    conn.pragma_update(None, "cache_size", -16_000).map_err(open_error)?;
     conn.pragma_update(None, "temp_store", "MEMORY").map_err(open_error)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)

@@ -30,7 +30,14 @@ impl Conditions {
         self.values.push(value.into());
     }
 
-    fn messages(&mut self, filter: &MessageFilter) {
+    /// `time` is the column that the filter's time window is about.
+    fn messages(&mut self, filter: &MessageFilter, time: &str) {
+        if let Some(before) = filter.before_ms {
+            self.and(&format!("{time} < ?"), before);
+        }
+        if let Some(after) = filter.after_ms {
+            self.and(&format!("{time} > ?"), after);
+        }
         if let Some(channel) = &filter.channel {
             self.and("instr(',' || m.channels || ',', ?) > 0", format!(",{channel},"));
         }
@@ -63,13 +70,7 @@ pub fn message_by_id(conn: &Connection, id: MessageId) -> Result<Option<Message>
 
 pub fn messages(conn: &Connection, app: AppId, filter: &MessageFilter, page: Page) -> Result<Vec<Message>> {
     let mut conditions = Conditions::new("m.app = ?", app.0);
-    conditions.messages(filter);
-    if let Some(before) = filter.before_ms {
-        conditions.and("m.created_ms < ?", before);
-    }
-    if let Some(after) = filter.after_ms {
-        conditions.and("m.created_ms > ?", after);
-    }
+    conditions.messages(filter, "m.created_ms");
     conditions.page("m.id", page);
     let mut query = conn.prepare_cached(&format!("{MESSAGE}{}", conditions.sql))?;
     query.query_map(params_from_iter(conditions.values), message_row)?.collect()
@@ -89,13 +90,7 @@ pub fn attempts(conn: &Connection, of: AttemptsOf, filter: &AttemptFilter, page:
     if let Some(class) = filter.status_class {
         conditions.and("a.status / 100 = ?", i64::from(class / 100));
     }
-    if let Some(before) = filter.messages.before_ms {
-        conditions.and("a.started_ms < ?", before);
-    }
-    if let Some(after) = filter.messages.after_ms {
-        conditions.and("a.started_ms > ?", after);
-    }
-    conditions.messages(&filter.messages);
+    conditions.messages(&filter.messages, "a.started_ms");
     conditions.page("a.id", page);
     let join = " JOIN messages m ON m.id = a.message";
     let mut query = conn.prepare_cached(&format!("{ATTEMPT}{join}{}", conditions.sql))?;
@@ -140,13 +135,7 @@ pub fn endpoint_messages(
     let mut conditions = Conditions::new("m.app = ?", app.0);
     // Ids are eight bytes each, so a match must start at a multiple of eight.
     conditions.and("(instr(m.endpoints, ?) - 1) % 8 = 0", Value::Blob(endpoint.0.to_be_bytes().to_vec()));
-    conditions.messages(filter);
-    if let Some(before) = filter.before_ms {
-        conditions.and("m.created_ms < ?", before);
-    }
-    if let Some(after) = filter.after_ms {
-        conditions.and("m.created_ms > ?", after);
-    }
+    conditions.messages(filter, "m.created_ms");
     conditions.page("m.id", page);
     let mut query = conn.prepare_cached(&format!("{MESSAGE}{}", conditions.sql))?;
     query.query_map(params_from_iter(conditions.values), message_row)?.collect()
