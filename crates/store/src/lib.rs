@@ -7,6 +7,8 @@
 //! It never opens a connection to anyone, never decides what is due or what matches, and holds no
 //! transaction while anyone waits for a network.
 
+mod backend;
+mod batch;
 pub mod config;
 pub mod directory;
 mod error;
@@ -20,6 +22,7 @@ mod recent_keys;
 mod secret;
 mod sqlite;
 mod watermark;
+mod writer;
 
 pub use directory::{AppEntry, Directory};
 pub use error::{AppendError, ChangeError, OpenError, StoreError};
@@ -28,6 +31,7 @@ pub use id::{IdSource, Ids};
 pub use metrics::StoreMetrics;
 pub use secret::Secret;
 
+use batch::{ChangeRequest, Command, Report};
 use bytes::Bytes;
 use config::Change;
 use crossbeam_channel::{Sender, TrySendError};
@@ -35,7 +39,7 @@ use id::{AppId, AttemptId, EndpointId, MessageId};
 use message::{Appended, Attempt, AttemptRecord, DeliveryState, IdempotencyKey, Message, NewMessage, Scheduled};
 use postrider_clock::Clock;
 use query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
-use sqlite::{ChangeRequest, Command, Readers, Report};
+use sqlite::Readers;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};

@@ -80,10 +80,10 @@ impl RecentKeys {
         }
     }
 
-    /// Keys of messages up to this id are in the index. `newest`: the newest message.
-    pub fn mark(&self, newest: i64) -> i64 {
+    /// Keys of messages up to this id are in the index. `None`: all that there are.
+    pub fn mark(&self) -> Option<i64> {
         let oldest = self.order.front().and_then(|key| self.by_key.get(key));
-        oldest.map_or(newest, |(_, message)| message.0 - 1)
+        oldest.map(|(_, message)| message.0 - 1)
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     fn the_older_half_moves_slice_by_slice_and_is_found_until_it_has() {
         let mut keys = RecentKeys::with_limit(2_000);
         (1..=2_000).for_each(|n| keys.add(recent(n)));
-        assert_eq!(keys.mark(2_000), 0);
+        assert_eq!(keys.mark(), Some(0));
         let mut moved = Vec::new();
         loop {
             let slice = keys.slice();
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(moved, (1..=1_000).map(recent).collect::<Vec<_>>());
         assert_eq!(keys.get(&recent(1).key.key), None);
         assert_eq!(keys.get(&recent(1_001).key.key), Some(recent(1_001)));
-        assert_eq!(keys.mark(2_000), 1_000);
-        assert_eq!(RecentKeys::default().mark(7), 7);
+        assert_eq!(keys.mark(), Some(1_000));
+        assert_eq!(RecentKeys::default().mark(), None);
     }
 }

@@ -38,11 +38,6 @@ impl Watermark {
         }
     }
 
-    /// The newest message.
-    pub fn newest(&self) -> i64 {
-        self.newest
-    }
-
     /// Recovery starts at this message id.
     pub fn mark(&self) -> i64 {
         self.open.first_key_value().map_or(self.newest + 1, |(message, _)| message.0)

@@ -1,9 +1,9 @@
 //! The embedded database: one SQLite file, one writer thread, readers apart.
 
 mod append;
-mod batch;
 mod change;
 mod checkpoint;
+mod commit;
 mod connection;
 mod load;
 mod open;
@@ -12,9 +12,6 @@ mod readers;
 mod record;
 mod recover;
 mod schema;
-mod writer;
 
-pub(crate) use batch::ChangeRequest;
 pub(crate) use open::open;
 pub(crate) use readers::Readers;
-pub(crate) use writer::{Command, Report};

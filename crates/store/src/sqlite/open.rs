@@ -1,20 +1,21 @@
 //! Opening the data directory: lock, schema, key, configuration, recovery, threads.
 
-use super::batch::House;
 use super::checkpoint::Checkpointer;
+use super::commit::Sqlite;
 use super::connection::{open_checkpointer, open_writer};
 use super::load::{load, recent_keys};
 use super::readers::Readers;
 use super::recover::recover;
 use super::schema::{migrate, open_error};
-use super::writer::{Command, Report, Writer};
 use crate::Options;
+use crate::batch::{Command, Report};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::event::Event;
 use crate::id::{IdSource, Ids};
 use crate::secret::Sealer;
 use crate::watermark::Watermark;
+use crate::writer::Writer;
 use crossbeam_channel::{Sender, bounded, unbounded};
 use rand::Rng;
 use rusqlite::{Connection, OptionalExtension};
@@ -66,15 +67,23 @@ pub(crate) fn open(options: Options) -> Result<Opened, OpenError> {
     let (reports, report_queue) = unbounded();
     let (event_sender, events) = mpsc::channel(WAITING_EVENTS);
     let source = Arc::new(IdSource::after(newest));
-    let writer = Writer {
+    let backend = Sqlite {
         conn,
+        clock: options.clock.clone(),
+        sealer,
+        directory: directory.clone(),
+        ids: source.clone(),
+        recent,
+        checkpointer,
+    };
+    let writer = Writer {
+        backend,
         clock: options.clock,
-        house: House { sealer, ids: source.clone(), directory: directory.clone(), recent },
+        directory: directory.clone(),
         commands: command_queue,
         reports: report_queue,
         events: event_sender,
         watermark: Watermark::after(newest),
-        checkpointer,
         metrics: options.metrics,
     };
     let writer = std::thread::Builder::new().name("writer".into()).spawn(|| writer.run()).map_err(io)?;

@@ -1,26 +1,25 @@
-//! The single writer: one thread, one connection, one commit for whatever has gathered.
+//! The single writer: one thread, one commit for whatever has gathered, whichever the database.
 //!
 //! There is no timer: a lone message commits at once, a crowd commits together while the previous
 //! commit is on its way to disk. Acceptance and attempts have a share of each batch each, so that
 //! neither starves the other, and within acceptance applications take turns.
 
-use super::batch::{Batch, House, Item, Keep, Outcome, run};
-use super::checkpoint::Checkpointer;
-use crate::error::{AppendError, ChangeError, StoreError};
+use crate::backend::{Backend, CommitError, Committed};
+use crate::batch::{Batch, Command, Item, Outcome, Report, refuse};
+use crate::directory::Directory;
+use crate::error::StoreError;
 use crate::event::Event;
 use crate::fair::FairQueue;
 use crate::id::{AppId, MessageId};
-use crate::message::{Appended, AttemptRecord, Message, NewMessage, Scheduled};
+use crate::message::{Appended, Message, NewMessage};
 use crate::metrics::StoreMetrics;
-use crate::recent_keys::RecentKey;
 use crate::watermark::Watermark;
 use crossbeam_channel::Receiver;
 use postrider_clock::Clock;
-use rusqlite::{Connection, ErrorCode};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// Messages and changes that one application may have waiting; more are refused with `Busy`.
 const WAITING_PER_APP: usize = 2_048;
@@ -34,37 +33,15 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long to wait before writing again after the disk was full.
 const FULL_PAUSE: Duration = Duration::from_millis(250);
 
-/// What callers ask for.
-pub enum Command {
-    Append(NewMessage, oneshot::Sender<Result<Appended, AppendError>>),
-    Change(Box<super::batch::ChangeRequest>, oneshot::Sender<Result<crate::Changed, ChangeError>>),
-}
-
-/// What delivery reports; never refused, in order.
-pub enum Report {
-    Attempts(Vec<AttemptRecord>),
-    /// Deliveries that memory gives up to the schedule.
-    Park(Vec<Scheduled>),
-    /// Answered when all before it is on disk.
-    Flush(oneshot::Sender<()>),
-}
-
-impl Report {
-    fn can_wait(&self) -> bool {
-        !matches!(self, Report::Flush(_))
-    }
-}
-
 /// The parts that the writer thread owns.
-pub struct Writer {
-    pub conn: Connection,
+pub struct Writer<B> {
+    pub backend: B,
     pub clock: Clock,
-    pub house: House,
+    pub directory: Arc<Directory>,
     pub commands: Receiver<Command>,
     pub reports: Receiver<Report>,
     pub events: mpsc::Sender<Event>,
     pub watermark: Watermark,
-    pub checkpointer: Checkpointer,
     pub metrics: StoreMetrics,
 }
 
@@ -74,37 +51,28 @@ struct Waiting {
     reports: VecDeque<Report>,
 }
 
-impl Writer {
+impl<B: Backend> Writer<B> {
     /// Runs until every sender is gone and all they sent is committed.
     pub fn run(mut self) {
         let mut waiting = Waiting { commands: FairQueue::new(WAITING_PER_APP), reports: VecDeque::new() };
-        let mut saved = self.marks();
+        let mut saved = self.watermark.mark();
         let mut saved_at = self.clock.steady_ms();
         loop {
             let open = self.gather(&mut waiting);
             let now = self.clock.steady_ms();
-            let marks = self.marks();
-            let marks = (marks != saved && (now - saved_at >= 1_000 || !open)).then_some(marks);
-            if waiting.commands.is_empty() && waiting.reports.is_empty() && marks.is_none() {
+            let mark = self.watermark.mark();
+            let mark = (mark != saved && (now - saved_at >= 1_000 || !open)).then_some(mark);
+            if waiting.commands.is_empty() && waiting.reports.is_empty() && mark.is_none() {
                 if !open {
                     return;
                 }
-                continue;
-            }
-            let keep = Keep { marks, keys: self.house.recent.slice() };
-            let batch = pick(&mut waiting, keep);
-            if self.commit(batch, &mut waiting)
-                && let Some(marks) = marks
+            } else if self.commit(pick(&mut waiting), mark, &mut waiting)
+                && let Some(mark) = mark
             {
-                (saved, saved_at) = (marks, now);
+                (saved, saved_at) = (mark, now);
             }
-            self.checkpointer.between_batches(&self.conn);
+            self.backend.rest();
         }
-    }
-
-    /// From where recovery reads, and up to where idempotency keys are in the index.
-    fn marks(&self) -> (i64, i64) {
-        (self.watermark.mark(), self.house.recent.mark(self.watermark.newest()))
     }
 
     /// Takes what is there, waiting for the first if nothing is. False when nobody can send any more.
@@ -137,14 +105,12 @@ impl Writer {
     }
 
     /// Commits a batch and tells everyone. False when it was not committed.
-    fn commit(&mut self, batch: Batch, waiting: &mut Waiting) -> bool {
+    fn commit(&mut self, batch: Batch, watermark: Option<i64>, waiting: &mut Waiting) -> bool {
         let started = self.clock.steady_ms();
-        let result = run(&mut self.conn, &self.house, self.clock.wall_ms(), &batch);
-        match result {
-            Ok(outcomes) => {
+        match self.backend.commit(&batch, watermark) {
+            Ok(committed) => {
                 self.metrics.committed(batch.len(), self.clock.steady_ms() - started);
-                self.checkpointer.wrote(batch.bytes());
-                self.publish(batch, outcomes);
+                self.publish(batch, committed);
                 true
             }
             Err(error) => {
@@ -155,27 +121,24 @@ impl Writer {
     }
 
     /// Shows what was committed: to the directory first, then to delivery, then to the callers.
-    fn publish(&mut self, batch: Batch, outcomes: Vec<Outcome>) {
+    fn publish(&mut self, batch: Batch, committed: Committed) {
+        for change in committed.changes {
+            self.directory.apply(&change);
+            self.send(Event::Changed(Box::new(change)));
+        }
         let mut accepted = Vec::new();
         let mut recorded = Vec::new();
         let mut replies: Vec<Box<dyn FnOnce()>> = Vec::new();
-        for (item, outcome) in batch.items.into_iter().zip(outcomes) {
+        for (item, outcome) in batch.items.into_iter().zip(committed.outcomes) {
             match (item, outcome) {
                 (Item::Append(message, reply), Outcome::Appended(result)) => {
                     if let Ok(Appended::New(id)) = result {
                         self.watermark.committed(id, message.endpoints.len());
-                        if let Some(key) = message.idempotency {
-                            self.house.recent.add(RecentKey { key, message: id });
-                        }
                         accepted.push(Arc::new(stored(id, message)));
                     }
                     replies.push(Box::new(move || drop(reply.send(result))));
                 }
-                (Item::Change(request, reply), Outcome::Changed(result)) => {
-                    if matches!(result, Ok(crate::Changed::Applied)) {
-                        self.house.directory.apply(&request.change);
-                        self.send(Event::Changed(Box::new(request.change)));
-                    }
+                (Item::Change(_, reply), Outcome::Changed(result)) => {
                     replies.push(Box::new(move || drop(reply.send(result))));
                 }
                 (Item::Attempts(records), _) => {
@@ -191,8 +154,7 @@ impl Writer {
                     self.send(Event::Parked(rows));
                 }
                 (Item::Flush(reply), _) => replies.push(Box::new(move || reply.send(()).unwrap_or_default())),
-                (Item::Keep(keep), _) if !keep.keys.is_empty() => self.house.recent.moved(keep.keys.len()),
-                (Item::Keep(_) | Item::Append(..) | Item::Change(..), _) => {}
+                (Item::Append(..) | Item::Change(..), _) => {}
             }
         }
         if !accepted.is_empty() {
@@ -211,9 +173,9 @@ impl Writer {
         }
     }
 
-    fn failed(&mut self, error: rusqlite::Error, batch: Batch, waiting: &mut Waiting) {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => {
+    fn failed(&mut self, error: CommitError, batch: Batch, waiting: &mut Waiting) {
+        match error {
+            CommitError::Full => {
                 tracing::error!("the disk is full: refusing messages until there is room");
                 self.metrics.disk_full.inc();
                 for report in batch.refuse(|| StoreError::DiskFull).into_iter().rev() {
@@ -221,27 +183,25 @@ impl Writer {
                 }
                 std::thread::sleep(FULL_PAUSE);
             }
-            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                // After a failed fsync nobody knows what is on disk: stop, and let recovery read it.
-                tracing::error!(%error, "the disk failed: stopping, so that nothing is answered that is not stored");
+            CommitError::Broken(reason) => {
+                tracing::error!(reason, "the disk failed: stopping, so that nothing is answered that is not stored");
                 std::process::exit(74);
             }
-            _ if batch.items.len() > 1 => {
+            CommitError::Rejected(_) if batch.items.len() > 1 => {
                 for single in batch.split() {
-                    self.commit(single, waiting);
+                    self.commit(single, None, waiting);
                 }
             }
-            _ => {
-                tracing::error!(%error, "one item could not be stored");
-                let text = error.to_string();
-                batch.refuse(|| StoreError::Database(text.clone()));
+            CommitError::Rejected(reason) => {
+                tracing::error!(reason, "one item could not be stored");
+                batch.refuse(|| StoreError::Database(reason.clone()));
             }
         }
     }
 }
 
 /// A fair batch: all reports up to a share, then commands in turn.
-fn pick(waiting: &mut Waiting, keep: Keep) -> Batch {
+fn pick(waiting: &mut Waiting) -> Batch {
     let mut batch = Batch::default();
     let mut records = 0;
     while records < BATCH_RECORDS
@@ -265,9 +225,6 @@ fn pick(waiting: &mut Waiting, keep: Keep) -> Batch {
             break;
         }
     }
-    if keep.marks.is_some() || !keep.keys.is_empty() {
-        batch.items.push(Item::Keep(keep));
-    }
     batch
 }
 
@@ -275,13 +232,6 @@ fn application(command: &Command) -> AppId {
     match command {
         Command::Append(message, _) => message.app,
         Command::Change(request, _) => request.app,
-    }
-}
-
-pub fn refuse(command: Command, why: impl Fn() -> StoreError) {
-    match command {
-        Command::Append(_, reply) => drop(reply.send(Err(AppendError::Store(why())))),
-        Command::Change(_, reply) => drop(reply.send(Err(ChangeError::Store(why())))),
     }
 }
 

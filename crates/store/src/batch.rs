@@ -1,0 +1,131 @@
+//! What waits for the writer, and one batch of it.
+
+use crate::config::Change;
+use crate::error::{AppendError, ChangeError, StoreError};
+use crate::id::AppId;
+use crate::message::{Appended, AttemptRecord, IdempotencyKey, NewMessage, Scheduled};
+use crate::{Changed, RememberedAnswer};
+use tokio::sync::oneshot;
+
+/// What callers ask for.
+pub enum Command {
+    Append(NewMessage, oneshot::Sender<Result<Appended, AppendError>>),
+    Change(Box<ChangeRequest>, oneshot::Sender<Result<Changed, ChangeError>>),
+}
+
+/// What delivery reports; never refused, in order.
+pub enum Report {
+    Attempts(Vec<AttemptRecord>),
+    /// Deliveries that memory gives up to the schedule.
+    Park(Vec<Scheduled>),
+    /// Answered when all before it is on disk.
+    Flush(oneshot::Sender<()>),
+}
+
+impl Report {
+    pub fn can_wait(&self) -> bool {
+        !matches!(self, Report::Flush(_))
+    }
+}
+
+/// A change with the answer to keep for its idempotency key.
+pub struct ChangeRequest {
+    /// Whose turn it takes; 0 for changes outside applications.
+    pub app: AppId,
+    pub change: Change,
+    pub idempotency: Option<(IdempotencyKey, RememberedAnswer)>,
+    pub now_ms: i64,
+}
+
+pub enum Item {
+    Append(NewMessage, oneshot::Sender<Result<Appended, AppendError>>),
+    Change(Box<ChangeRequest>, oneshot::Sender<Result<Changed, ChangeError>>),
+    Attempts(Vec<AttemptRecord>),
+    Park(Vec<Scheduled>),
+    Flush(oneshot::Sender<()>),
+}
+
+impl From<Command> for Item {
+    fn from(command: Command) -> Item {
+        match command {
+            Command::Append(message, reply) => Item::Append(message, reply),
+            Command::Change(request, reply) => Item::Change(request, reply),
+        }
+    }
+}
+
+impl From<Report> for Item {
+    fn from(report: Report) -> Item {
+        match report {
+            Report::Attempts(records) => Item::Attempts(records),
+            Report::Park(rows) => Item::Park(rows),
+            Report::Flush(reply) => Item::Flush(reply),
+        }
+    }
+}
+
+/// An item's result, known before the commit and told after it.
+pub enum Outcome {
+    Appended(Result<Appended, AppendError>),
+    Changed(Result<Changed, ChangeError>),
+    Done,
+}
+
+#[derive(Default)]
+pub struct Batch {
+    pub items: Vec<Item>,
+}
+
+impl Batch {
+    /// Rows, about.
+    pub fn len(&self) -> usize {
+        let rows = |item: &Item| match item {
+            Item::Attempts(records) => records.len(),
+            Item::Park(rows) => rows.len(),
+            _ => 1,
+        };
+        self.items.iter().map(rows).sum()
+    }
+
+    /// Bytes in the log, about: what decides when to checkpoint.
+    pub fn bytes(&self) -> usize {
+        let bytes = |item: &Item| match item {
+            Item::Append(message, _) => message.payload.len() + 1_000,
+            Item::Attempts(records) => records.iter().map(|record| record.response.len() + 500).sum(),
+            Item::Park(rows) => rows.len() * 200,
+            _ => 8_000,
+        };
+        self.items.iter().map(bytes).sum()
+    }
+
+    /// Each item in a batch of its own.
+    pub fn split(self) -> impl Iterator<Item = Batch> {
+        let singles = self.items.into_iter().flat_map(|item| match item {
+            Item::Attempts(records) => records.into_iter().map(|record| Item::Attempts(vec![record])).collect(),
+            item => vec![item],
+        });
+        singles.map(|item| Batch { items: vec![item] })
+    }
+
+    /// Refuses the callers, and gives back the reports, which must be kept.
+    pub fn refuse(self, why: impl Fn() -> StoreError) -> Vec<Report> {
+        let mut kept = Vec::new();
+        for item in self.items {
+            match item {
+                Item::Append(message, reply) => refuse(Command::Append(message, reply), &why),
+                Item::Change(request, reply) => refuse(Command::Change(request, reply), &why),
+                Item::Attempts(records) => kept.push(Report::Attempts(records)),
+                Item::Park(rows) => kept.push(Report::Park(rows)),
+                Item::Flush(reply) => kept.push(Report::Flush(reply)),
+            }
+        }
+        kept
+    }
+}
+
+pub fn refuse(command: Command, why: impl Fn() -> StoreError) {
+    match command {
+        Command::Append(_, reply) => drop(reply.send(Err(AppendError::Store(why())))),
+        Command::Change(_, reply) => drop(reply.send(Err(ChangeError::Store(why())))),
+    }
+}
