@@ -60,9 +60,17 @@ impl Accept {
     ) -> Result<Accepted, Refusal> {
         check_message(draft)?;
         for _ in 0..TRIES {
-            let entry = self.application(caller, app)?;
+            let entry = match self.application(caller, app) {
+                // Another node may have made it a moment ago.
+                Err(Refusal::NotFound(_)) => {
+                    self.store.fresh().await?;
+                    self.application(caller, app)?
+                }
+                found => found?,
+            };
             let created_ms = self.clock.wall_ms();
-            let message = self.routed(&entry, draft, created_ms, idempotency);
+            let mut message = self.routed(&entry, draft, created_ms, idempotency);
+            message.credential = Some(caller.key);
             match self.store.append(message).await {
                 Ok(Appended::New(id)) => {
                     self.metrics.accepted.inc();
@@ -98,6 +106,7 @@ impl Accept {
             routing: entry.routing,
             created_ms,
             idempotency: idempotency.map(|idempotency| idempotency.0),
+            credential: None,
         }
     }
 

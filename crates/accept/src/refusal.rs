@@ -32,6 +32,8 @@ pub enum Refusal {
     Invalid(Vec<FieldProblem>),
     #[error("{detail}")]
     TooMany { code: &'static str, detail: String },
+    #[error("the API key was revoked")]
+    Revoked,
     #[error(transparent)]
     Unavailable(StoreError),
 }
@@ -64,6 +66,7 @@ impl From<AppendError> for Refusal {
                 code: "event_exists",
                 detail: "a message with this eventId was accepted before; it is unique per application".into(),
             },
+            AppendError::Revoked => Refusal::Revoked,
             AppendError::StaleRouting => Refusal::Unavailable(StoreError::Busy),
             AppendError::Store(error) => Refusal::Unavailable(error),
         }

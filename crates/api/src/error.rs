@@ -90,6 +90,7 @@ impl From<Refusal> for ApiError {
             Refusal::Conflict { code, detail } => ApiError::plain(StatusCode::CONFLICT, code, detail),
             Refusal::Invalid(problems) => ApiError::Invalid(problems),
             Refusal::TooMany { code, detail } => ApiError::plain(StatusCode::TOO_MANY_REQUESTS, code, detail),
+            Refusal::Revoked => ApiError::plain(StatusCode::UNAUTHORIZED, "authentication_failed", detail),
             Refusal::Unavailable(error) => error.into(),
         }
     }

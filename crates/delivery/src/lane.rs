@@ -7,7 +7,7 @@
 use crate::health::Health;
 use crate::job::Job;
 use postrider_store::id::{AppId, MessageId};
-use postrider_store::message::{DeliveryKey, Retry, Scheduled};
+use postrider_store::message::{DeliveryKey, Due, Retry, Scheduled};
 use std::collections::{HashSet, VecDeque};
 
 /// Deliveries that wait in memory for one endpoint; more wait in the store.
@@ -19,6 +19,8 @@ const PAGE: usize = 500;
 /// Attempts at once to an endpoint that sets no limit of its own.
 pub const DEFAULT_CONCURRENCY: u32 = 64;
 const FIRST_WINDOW: u32 = 8;
+/// How long an owned lane with limits is kept after its last attempt.
+const KEEP_MS: i64 = 30_000;
 
 /// What of an endpoint's settings the lane needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct LaneSettings {
     pub rate: Option<u16>,
     /// Deleted or disabled: what waits is cancelled, whenever it is due.
     pub gone: bool,
+    /// Has limits that hold over all nodes: then only the node that owns the lane sends to it.
+    pub limited: bool,
 }
 
 /// See the module.
@@ -42,8 +46,12 @@ pub struct Lane {
     pub in_turn: bool,
     /// The wake-up that the scheduler holds for it, steady ms.
     pub timer: Option<i64>,
+    /// Whether this node is the one that works on the endpoint's schedule.
+    pub owned: bool,
     window: u32,
     hold_until: i64,
+    /// Until when an owned lane with limits is kept, so that the next message need not ask for it.
+    keep_until: i64,
     /// Everything in memory: ready, running, or done and not yet recorded.
     known: HashSet<(MessageId, bool)>,
     /// The first due time of what may lie in the store.
@@ -73,8 +81,10 @@ impl Lane {
             health: Health::new(failing_since_ms),
             in_turn: false,
             timer: None,
+            owned: false,
             window: FIRST_WINDOW,
             hold_until: 0,
+            keep_until: 0,
             known: HashSet::new(),
             stored_due: None,
             loading: None,
@@ -98,6 +108,9 @@ impl Lane {
         }
         let job = self.ready.pop_front()?;
         self.running += 1;
+        if self.settings.limited {
+            self.keep_until = now_ms + KEEP_MS;
+        }
         if let Some(rate) = self.settings.rate.filter(|_| !self.settings.gone) {
             // Spread over the second: the next may start one interval after this one.
             self.hold_until = self.hold_until.max(now_ms) + (1_000 / i64::from(rate.max(1))).max(1);
@@ -158,11 +171,17 @@ impl Lane {
         Some(PageRequest { until_ms, limit: PAGE + self.known.len() })
     }
 
+    /// Whether a new delivery must go through the schedule, for the node that owns the lane to find.
+    pub fn is_anothers(&self) -> bool {
+        self.settings.limited && !self.owned
+    }
+
     /// The page came: what is not in memory yet is ready.
-    pub fn page(&mut self, request: PageRequest, rows: Vec<Scheduled>, next_due: Option<i64>, now_ms: i64) {
+    pub fn page(&mut self, request: PageRequest, due: Due, now_ms: i64) {
         let Some(loading) = self.loading.take() else { return };
-        let more = rows.len() >= request.limit;
-        for row in rows {
+        self.owned = due.owned;
+        let more = due.rows.len() >= request.limit;
+        for row in due.rows {
             let key = key(row.delivery);
             if !self.known.contains(&key) && !loading.recorded.contains(&key) {
                 self.known.insert(key);
@@ -173,7 +192,7 @@ impl Lane {
         if more {
             self.stored_at(now_ms);
         }
-        if let Some(due) = next_due {
+        if let Some(due) = due.next_ms {
             self.stored_at(due);
         }
     }
@@ -182,7 +201,8 @@ impl Lane {
     pub fn next_wake(&self) -> Option<i64> {
         let held = (!self.ready.is_empty()).then_some(self.hold_until);
         let due = self.stored_due.filter(|_| self.loading.is_none() && self.ready.len() < READY_LOW);
-        [held, due].into_iter().flatten().min()
+        let kept = (self.owned && self.keep_until > 0).then_some(self.keep_until);
+        [held, due, kept].into_iter().flatten().min()
     }
 
     /// Deliveries that have waited since before `before_ms` and are in memory alone; from now on
@@ -196,17 +216,27 @@ impl Lane {
         .collect()
     }
 
+    /// Takes everything that is ready out of memory, for whoever owns the lane.
+    pub fn give_up(&mut self, now_ms: i64) -> Vec<Scheduled> {
+        let ready = std::mem::take(&mut self.ready);
+        for job in &ready {
+            self.known.remove(&key(job.delivery));
+        }
+        ready.iter().map(|job| Scheduled { delivery: job.delivery, due_ms: now_ms, attempts: job.attempts }).collect()
+    }
+
     /// Deliveries in memory that have no row in the store.
     pub fn unstored(&self) -> usize {
         self.ready.iter().filter(|job| !job.stored).count()
     }
 
     /// Nothing to do and nothing to remember.
-    pub fn is_idle(&self) -> bool {
+    pub fn is_idle(&self, now_ms: i64) -> bool {
         self.known.is_empty()
             && self.running == 0
             && self.stored_due.is_none()
             && self.loading.is_none()
+            && !(self.owned && now_ms < self.keep_until)
             && self.health.is_good()
     }
 }
@@ -221,7 +251,7 @@ mod tests {
     use postrider_store::id::EndpointId;
 
     fn settings() -> LaneSettings {
-        LaneSettings { app: AppId(1), max_concurrency: 64, rate: None, gone: false }
+        LaneSettings { app: AppId(1), max_concurrency: 64, rate: None, gone: false, limited: false }
     }
 
     fn job(n: i64) -> Job {
@@ -268,7 +298,7 @@ mod tests {
         let request = lane.wants_page(10).unwrap();
         assert_eq!(lane.wants_page(10), None, "one page at a time");
         lane.recorded(job(2).delivery, None);
-        lane.page(request, vec![row(1), row(2), row(3)], None, 10);
+        lane.page(request, Due { rows: vec![row(1), row(2), row(3)], next_ms: None, owned: true }, 10);
         let waiting: Vec<i64> = lane.ready.iter().map(|job| job.delivery.message.0).collect();
         assert_eq!(waiting, [1, 2, 3], "1 and 2 once, as they were");
         lane.recorded(job(1).delivery, Some(Retry { due_ms: 20, attempts: 1 }));

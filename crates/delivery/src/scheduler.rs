@@ -15,11 +15,11 @@ use postrider_egress::Egress;
 use postrider_store::config::{Change, Endpoint};
 use postrider_store::fair::FairQueue;
 use postrider_store::id::{AppId, EndpointId};
-use postrider_store::message::{DeliveryKey, Message, Retry, Scheduled};
-use postrider_store::{AppEntry, ChangeError, Event, Store, StoreError};
+use postrider_store::message::{DeliveryKey, Due, Message, Retry, Scheduled};
+use postrider_store::{AppEntry, ChangeError, Event, Store, StoreError, Tenure};
 use rand::Rng;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::{mpsc, oneshot};
@@ -33,7 +33,11 @@ const UNRECORDED: usize = 20_000;
 const PARK_AFTER_MS: i64 = 5_000;
 const TICK_MS: i64 = 1_000;
 /// How often the store is asked for waiting deliveries that nobody in memory works on.
-const SWEEP_MS: i64 = 60_000;
+const SWEEP_MS: i64 = 15_000;
+/// The same where other nodes write to the schedule too.
+const SHARED_SWEEP_MS: i64 = 1_000;
+/// How often the waiting deliveries are counted.
+const COUNT_MS: i64 = 15_000;
 
 /// What delivery is made of.
 #[derive(Debug)]
@@ -75,14 +79,20 @@ impl Delivery {
 struct Page {
     endpoint: EndpointId,
     request: PageRequest,
-    result: Result<(Vec<Scheduled>, Option<i64>), StoreError>,
+    result: Result<Due, StoreError>,
 }
 
 /// News from the tasks that the scheduler started.
 enum News {
-    Finished(Box<Finished>),
-    Page(Page),
-    Swept(Vec<(EndpointId, i64)>, i64),
+    /// With the tenure in which the attempt began.
+    Finished(Tenure, Box<Finished>),
+    Page(Tenure, Page),
+    /// Endpoints with waiting deliveries.
+    Swept(Vec<(EndpointId, i64)>),
+    /// How many deliveries wait.
+    Counted(i64),
+    /// Other nodes may work on these now.
+    Released(Vec<EndpointId>),
 }
 
 struct Scheduler {
@@ -100,6 +110,11 @@ struct Scheduler {
     news_sender: mpsc::UnboundedSender<News>,
     next_tick: i64,
     next_sweep: i64,
+    next_count: i64,
+    tenure: Tenure,
+    /// Owned lanes that are done, to be let go with the next tick, and those on their way.
+    done: Vec<EndpointId>,
+    releasing: HashSet<EndpointId>,
     draining: bool,
 }
 
@@ -129,6 +144,10 @@ impl Scheduler {
             news_sender,
             next_tick: now,
             next_sweep: now,
+            next_count: now,
+            tenure: 0,
+            done: Vec::new(),
+            releasing: HashSet::new(),
             draining: false,
         }
     }
@@ -158,18 +177,26 @@ impl Scheduler {
         let mut records = Vec::new();
         for news in news.drain(..) {
             match news {
-                News::Finished(finished) => {
+                // Others do it again: what a node does after it was given up counts no more.
+                News::Finished(tenure, _) if tenure != self.tenure => self.running -= 1,
+                News::Finished(_, finished) => {
                     self.metrics.finished(&finished);
                     self.finished(&finished);
                     records.push(finished.record);
                 }
-                News::Page(page) => self.page(page),
-                News::Swept(waiting, rows) => self.swept(waiting, rows),
+                News::Page(tenure, page) => {
+                    if tenure == self.tenure {
+                        self.page(page);
+                    }
+                }
+                News::Swept(waiting) => self.swept(waiting),
+                News::Counted(rows) => self.counted(rows),
+                News::Released(endpoints) => self.released(&endpoints),
             }
         }
         if !records.is_empty() {
             self.unrecorded += records.len();
-            self.tools.store.record(records);
+            self.tools.store.record(self.tenure, records);
         }
     }
 
@@ -183,7 +210,19 @@ impl Scheduler {
                 }
             }
             Event::Changed(change) => self.changed(*change),
+            Event::Reset(tenure) => self.reset(tenure),
         }
+    }
+
+    /// This process is a new node: everything in memory belongs to whoever took over.
+    fn reset(&mut self, tenure: Tenure) {
+        self.tenure = tenure;
+        self.lanes.clear();
+        self.turns = FairQueue::new(usize::MAX);
+        self.timers.clear();
+        self.done.clear();
+        self.unrecorded = 0;
+        self.next_sweep = self.clock.steady_ms();
     }
 
     /// Messages straight from their commit: into the lanes, or to the store when a lane is full.
@@ -195,14 +234,15 @@ impl Scheduler {
             for endpoint in &message.endpoints {
                 let delivery = DeliveryKey { message: message.id, endpoint: *endpoint, manual: false };
                 let job = Job { delivery, attempts: 0, stored: false, message: held.clone(), since_ms: now };
-                if self.lane(*endpoint).push(job).is_err() {
+                let lane = self.lane(*endpoint);
+                if lane.is_anothers() || lane.push(job).is_err() {
                     overflow.push(Scheduled { delivery, due_ms: now, attempts: 0 });
                 }
                 self.turn(*endpoint, now);
             }
         }
         if !overflow.is_empty() {
-            self.tools.store.park(overflow);
+            self.tools.store.park(self.tenure, overflow, false);
         }
     }
 
@@ -238,15 +278,19 @@ impl Scheduler {
         };
         for endpoint in endpoints {
             let found = self.tools.store.directory().endpoint(endpoint);
-            let settings = lane_settings(found.as_ref(), self.lanes.get(&endpoint));
+            let settings = lane_settings(found.as_ref(), self.lanes.get(&endpoint), self.tools.store.is_shared());
             let lane = self.lane(endpoint);
             let came_back = lane.settings.gone && !settings.gone;
             lane.changed(settings);
+            let given_up = if lane.is_anothers() { lane.give_up(now) } else { vec![] };
             if settings.gone {
                 // Whatever waits for it, however far away, ends now and visibly.
                 lane.stored_at(now);
             } else if came_back && let Verdict::Write(since_ms) = lane.health.reset() {
                 self.write(settings.app, Change::SetFailing { endpoint, since_ms });
+            }
+            if !given_up.is_empty() {
+                self.tools.store.park(self.tenure, given_up, false);
             }
             self.turn(endpoint, now);
         }
@@ -298,24 +342,36 @@ impl Scheduler {
         let now = self.clock.steady_ms();
         let lane = self.lane(page.endpoint);
         match page.result {
-            Ok((rows, next_due)) => lane.page(page.request, rows, next_due, now),
+            Ok(due) => lane.page(page.request, due, now),
             Err(error) => {
                 tracing::warn!(%error, "could not read what is due; trying again");
-                lane.page(page.request, vec![], Some(now + TICK_MS), now);
+                let later = Due { rows: vec![], next_ms: Some(now + TICK_MS), owned: lane.owned };
+                lane.page(page.request, later, now);
             }
         }
         self.turn(page.endpoint, now);
     }
 
-    fn swept(&mut self, waiting: Vec<(EndpointId, i64)>, rows: i64) {
+    fn swept(&mut self, waiting: Vec<(EndpointId, i64)>) {
         let now = self.clock.steady_ms();
-        let in_memory_only: i64 = self.lanes.values().map(|lane| lane.unstored() as i64).sum();
-        self.metrics.queue_depth.set(rows + in_memory_only);
         let oldest = waiting.iter().map(|(_, due)| now - due).max().unwrap_or(0).max(0);
         self.metrics.queue_age_ms.set(oldest);
         for (endpoint, due_ms) in waiting {
             self.lane(endpoint).stored_at(due_ms);
             self.turn(endpoint, now);
+        }
+    }
+
+    fn counted(&mut self, rows: i64) {
+        let in_memory_only: i64 = self.lanes.values().map(|lane| lane.unstored() as i64).sum();
+        self.metrics.queue_depth.set(rows + in_memory_only);
+    }
+
+    fn released(&mut self, endpoints: &[EndpointId]) {
+        let now = self.clock.steady_ms();
+        for endpoint in endpoints {
+            self.releasing.remove(endpoint);
+            self.turn(*endpoint, now);
         }
     }
 
@@ -325,7 +381,7 @@ impl Scheduler {
         self.lanes.entry(endpoint).or_insert_with(|| {
             let found = tools.store.directory().endpoint(endpoint);
             let failing = found.as_ref().and_then(|(_, endpoint)| endpoint.failing_since_ms);
-            Lane::new(lane_settings(found.as_ref(), None), failing)
+            Lane::new(lane_settings(found.as_ref(), None, tools.store.is_shared()), failing)
         })
     }
 
@@ -338,9 +394,10 @@ impl Scheduler {
             let _ = self.turns.push(lane.settings.app, endpoint);
         }
         if !self.draining
+            && !self.releasing.contains(&endpoint)
             && let Some(request) = lane.wants_page(now)
         {
-            tokio::spawn(load(self.tools.clone(), self.news_sender.clone(), endpoint, request));
+            tokio::spawn(load(self.tools.clone(), self.news_sender.clone(), self.tenure, endpoint, request));
         }
         match lane.next_wake() {
             Some(at) if at > now && lane.timer.is_none_or(|timer| at < timer) => {
@@ -349,7 +406,10 @@ impl Scheduler {
             }
             _ => {}
         }
-        if lane.is_idle() && !lane.in_turn {
+        if lane.is_idle(now) && !lane.in_turn {
+            if lane.owned && self.tools.store.is_shared() {
+                self.done.push(endpoint);
+            }
             self.lanes.remove(&endpoint);
         }
     }
@@ -369,12 +429,34 @@ impl Scheduler {
         if now >= self.next_tick {
             self.next_tick = now + TICK_MS;
             self.park_old(now);
+            self.release();
             self.metrics.running.set(self.running as i64);
         }
         if now >= self.next_sweep && !self.draining {
-            self.next_sweep = now + SWEEP_MS.min(if self.lanes.is_empty() { SWEEP_MS } else { 15_000 });
-            tokio::spawn(sweep(self.tools.clone(), self.news_sender.clone()));
+            let every = if self.tools.store.is_shared() { SHARED_SWEEP_MS } else { SWEEP_MS };
+            self.next_sweep = now + every;
+            let counts = now >= self.next_count;
+            if counts {
+                self.next_count = now + COUNT_MS;
+            }
+            tokio::spawn(sweep(self.tools.clone(), self.news_sender.clone(), counts));
         }
+    }
+
+    /// Lets go of lanes that are done, unless something came for them in the meantime.
+    fn release(&mut self) {
+        let mut done = std::mem::take(&mut self.done);
+        done.retain(|endpoint| !self.lanes.contains_key(endpoint) && self.releasing.insert(*endpoint));
+        if done.is_empty() {
+            return;
+        }
+        let (tools, news) = (self.tools.clone(), self.news_sender.clone());
+        tokio::spawn(async move {
+            if let Err(error) = tools.store.release(done.clone()).await {
+                tracing::debug!(%error, "could not let go of endpoints; their next use will");
+            }
+            let _ = news.send(News::Released(done));
+        });
     }
 
     /// What has long been in memory alone gets a row, so that recovery need not look so far back.
@@ -382,14 +464,18 @@ impl Scheduler {
         let old: Vec<Scheduled> =
             self.lanes.values_mut().flat_map(|lane| lane.park_older_than(now - PARK_AFTER_MS, now)).collect();
         if !old.is_empty() {
-            self.tools.store.park(old);
+            self.tools.store.park(self.tenure, old, true);
         }
     }
 
     /// Starts attempts, lane by lane in turn, as far as there is room.
     fn launch(&mut self) {
         let now = self.clock.steady_ms();
-        while !self.draining && self.running < RUNNING && self.unrecorded < UNRECORDED {
+        let tenure = self.tenure;
+        let may_start = |scheduler: &Scheduler| {
+            scheduler.running < RUNNING && scheduler.unrecorded < UNRECORDED && scheduler.tools.store.may_send()
+        };
+        while !self.draining && may_start(self) {
             let Some(endpoint) = self.turns.pop() else { return };
             let Some(lane) = self.lanes.get_mut(&endpoint) else { continue };
             lane.in_turn = false;
@@ -399,7 +485,7 @@ impl Scheduler {
                 let (tools, news) = (self.tools.clone(), self.news_sender.clone());
                 tokio::spawn(async move {
                     let finished = attempt(&tools, &job, random).await;
-                    let _ = news.send(News::Finished(Box::new(finished)));
+                    let _ = news.send(News::Finished(tenure, Box::new(finished)));
                 });
             }
             self.turn(endpoint, now);
@@ -407,34 +493,44 @@ impl Scheduler {
     }
 }
 
-fn lane_settings(found: Option<&(Arc<AppEntry>, Arc<Endpoint>)>, before: Option<&Lane>) -> LaneSettings {
+fn lane_settings(found: Option<&(Arc<AppEntry>, Arc<Endpoint>)>, before: Option<&Lane>, shared: bool) -> LaneSettings {
     match found {
         Some((app, endpoint)) => LaneSettings {
             app: app.app.id,
             max_concurrency: endpoint.settings.max_concurrency.map_or(DEFAULT_CONCURRENCY, u32::from).max(1),
             rate: endpoint.settings.throttle_rate,
             gone: endpoint.settings.disabled,
+            limited: shared
+                && (endpoint.settings.throttle_rate.is_some() || endpoint.settings.max_concurrency.is_some()),
         },
         None => LaneSettings {
             app: before.map_or(AppId(0), |lane| lane.settings.app),
             max_concurrency: DEFAULT_CONCURRENCY,
             rate: None,
             gone: true,
+            limited: false,
         },
     }
 }
 
-async fn load(tools: Arc<Tools>, news: mpsc::UnboundedSender<News>, endpoint: EndpointId, request: PageRequest) {
+async fn load(
+    tools: Arc<Tools>,
+    news: mpsc::UnboundedSender<News>,
+    tenure: Tenure,
+    endpoint: EndpointId,
+    request: PageRequest,
+) {
     let result = tools.store.due(endpoint, request.until_ms, request.limit).await;
-    let _ = news.send(News::Page(Page { endpoint, request, result }));
+    let _ = news.send(News::Page(tenure, Page { endpoint, request, result }));
 }
 
-async fn sweep(tools: Arc<Tools>, news: mpsc::UnboundedSender<News>) {
-    let waiting = tools.store.waiting_endpoints().await;
-    let rows = tools.store.waiting_count().await;
-    match (waiting, rows) {
-        (Ok(waiting), Ok(rows)) => drop(news.send(News::Swept(waiting, rows))),
-        (Err(error), _) | (_, Err(error)) => tracing::warn!(%error, "could not sweep the schedule; trying again later"),
+async fn sweep(tools: Arc<Tools>, news: mpsc::UnboundedSender<News>, counts: bool) {
+    match tools.store.waiting_endpoints().await {
+        Ok(waiting) => drop(news.send(News::Swept(waiting))),
+        Err(error) => tracing::warn!(%error, "could not sweep the schedule; trying again later"),
+    }
+    if counts && let Ok(rows) = tools.store.waiting_count().await {
+        let _ = news.send(News::Counted(rows));
     }
 }
 

@@ -43,10 +43,15 @@ Secrets come from the environment alone:
   POSTRIDER_API_KEY     the first API key (16 to 256 printable characters); without it the first
                         start makes one and prints it once
   POSTRIDER_SECRET_KEY  32 bytes in base64 that encrypt secrets at rest; without it a key file is
-                        made in the data directory
+                        made in the data directory (not with PostgreSQL: there it must be given)
 
 Example:
-  postrider serve --data /var/lib/postrider --listen 0.0.0.0:8071")]
+  postrider serve --data /var/lib/postrider --listen 0.0.0.0:8071
+  postrider serve --database 'postgres://postrider:secret@db/postrider?sslmode=verify-full'
+
+Of a database's URL: sslmode (disable, prefer, require, verify-full), sslrootcert=FILE,
+pooler=transaction (PgBouncer stands between), lease=SECONDS (after which a silent server's
+deliveries are taken over; 8)")]
 pub struct ServeArgs {
     /// Configuration file [default: postrider.toml, where there is one]
     #[arg(long, env = "POSTRIDER_CONFIG", value_name = "FILE")]
@@ -57,7 +62,8 @@ pub struct ServeArgs {
     /// Where the data lies [default: postrider-data]
     #[arg(long, env = "POSTRIDER_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Database [default: the embedded one in the data directory]
+    /// PostgreSQL, as postgres://USER:PASSWORD@HOST/NAME; any number of servers may share one
+    /// [default: the embedded database in the data directory]
     #[arg(long, env = "POSTRIDER_DATABASE", value_name = "URL")]
     pub database: Option<String>,
     /// Let endpoints be in this network too; otherwise only public addresses are connected to

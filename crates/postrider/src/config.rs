@@ -15,6 +15,8 @@ const DEFAULT_FILE: &str = "postrider.toml";
 pub struct Config {
     pub listen: SocketAddr,
     pub data: PathBuf,
+    /// `postgres://…`; `None`: the embedded database in `data`.
+    pub database: Option<String>,
     pub allow_networks: Vec<IpNet>,
     pub relax_contracts: bool,
     pub default_contract: String,
@@ -31,7 +33,7 @@ pub enum ConfigError {
     #[error("can't read {file}: {reason}")]
     File { file: String, reason: String },
     #[error(
-        "{0:?} is not a database this version can use; leave --database out for the embedded one in the data directory"
+        "{0:?} is not a database: give postgres://USER:PASSWORD@HOST/NAME, or leave --database out for the embedded one in the data directory"
     )]
     Database(String),
 }
@@ -59,13 +61,15 @@ impl Config {
             None if Path::new(DEFAULT_FILE).exists() => read(Path::new(DEFAULT_FILE))?,
             None => File::default(),
         };
-        if let Some(url) = args.database.or(file.database) {
-            return Err(ConfigError::Database(url));
+        let database = args.database.or(file.database);
+        if let Some(url) = database.as_ref().filter(|url| !is_postgres(url)) {
+            return Err(ConfigError::Database(without_password(url)));
         }
         let allow_networks = if args.allow_networks.is_empty() { file.allow_networks } else { args.allow_networks };
         Ok(Config {
             listen: args.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8071))),
             data: args.data.or(file.data).unwrap_or_else(|| PathBuf::from("postrider-data")),
+            database,
             allow_networks,
             relax_contracts: args.relax_contracts.or(file.relax_contracts).unwrap_or(false),
             default_contract: args.default_contract.or(file.default_contract).unwrap_or_else(|| "standard".to_owned()),
@@ -81,4 +85,16 @@ fn read(path: &Path) -> Result<File, ConfigError> {
     let fail = |reason: String| ConfigError::File { file: path.display().to_string(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     toml::from_str(&text).map_err(|error| fail(error.to_string()))
+}
+
+fn is_postgres(url: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// The URL as it may be shown.
+fn without_password(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((_, place)) => format!("…@{place}"),
+        None => url.to_owned(),
+    }
 }

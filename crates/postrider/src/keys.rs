@@ -18,6 +18,10 @@ pub enum KeyError {
         "POSTRIDER_SECRET_KEY must be 32 bytes in standard base64 (44 characters); make one with `openssl rand -base64 32`"
     )]
     BadSecretKey,
+    #[error(
+        "with PostgreSQL, POSTRIDER_SECRET_KEY must be set, the same on every server: 32 bytes in standard base64. Make one with `openssl rand -base64 32`, and keep it"
+    )]
+    NoSecretKey,
     #[error("{file} does not hold 32 bytes in base64; put back the one the data was made with")]
     BadKeyFile { file: String },
     #[error("POSTRIDER_API_KEY must be 16 to 256 printable ASCII characters without spaces; it has {0}")]

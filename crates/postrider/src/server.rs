@@ -9,7 +9,7 @@ use postrider_contract::{Book, Problem};
 use postrider_delivery::{Delivery, DeliveryMetrics};
 use postrider_egress::{AddressRules, Egress, SetupError};
 use postrider_store::config::EnvId;
-use postrider_store::{OpenError, Store, StoreMetrics};
+use postrider_store::{Database, OpenError, PostgresOptions, Store, StoreMetrics};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -84,12 +84,20 @@ impl Server {
         let address = listener.address().map_err(refused)?;
 
         let mut registry = Registry::with_prefix("postrider");
+        let database = match config.database {
+            Some(url) => Database::Postgres(PostgresOptions {
+                url,
+                node_name: format!("{address}, process {}", std::process::id()),
+            }),
+            None => Database::Embedded(config.data),
+        };
         let (store, feed) = Store::open(postrider_store::Options {
-            dir: config.data,
+            database,
             secret_key,
             clock: clock.clone(),
             metrics: StoreMetrics::register(&mut registry),
-        })?;
+        })
+        .await?;
         if feed.recovered > 0 {
             tracing::info!(deliveries = feed.recovered, "deliveries that the last run left open are scheduled again");
         }

@@ -4,7 +4,7 @@ use crate::config::Change;
 use crate::error::{AppendError, ChangeError, StoreError};
 use crate::id::AppId;
 use crate::message::{Appended, AttemptRecord, IdempotencyKey, NewMessage, Scheduled};
-use crate::{Changed, RememberedAnswer};
+use crate::{Changed, RememberedAnswer, Tenure};
 use tokio::sync::oneshot;
 
 /// What callers ask for.
@@ -13,16 +13,38 @@ pub enum Command {
     Change(Box<ChangeRequest>, oneshot::Sender<Result<Changed, ChangeError>>),
 }
 
-/// What delivery reports; never refused, in order.
+/// What delivery reports, with the tenure in which it did it: never refused, in order.
 pub enum Report {
-    Attempts(Vec<AttemptRecord>),
-    /// Deliveries that memory gives up to the schedule.
-    Park(Vec<Scheduled>),
+    Attempts(Tenure, Vec<AttemptRecord>),
+    Park(Tenure, Parked),
     /// Answered when all before it is on disk.
     Flush(oneshot::Sender<()>),
 }
 
+/// Deliveries that get a row in the schedule.
+pub struct Parked {
+    pub rows: Vec<Scheduled>,
+    /// Memory keeps them as well and will send them.
+    pub held: bool,
+}
+
 impl Report {
+    /// The tenure it was done in; `None` where it doesn't matter.
+    pub fn tenure(&self) -> Option<Tenure> {
+        match self {
+            Report::Attempts(tenure, _) | Report::Park(tenure, _) => Some(*tenure),
+            Report::Flush(_) => None,
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        match self {
+            Report::Attempts(_, attempts) => attempts.len(),
+            Report::Park(_, parked) => parked.rows.len(),
+            Report::Flush(_) => 0,
+        }
+    }
+
     pub fn can_wait(&self) -> bool {
         !matches!(self, Report::Flush(_))
     }
@@ -41,7 +63,7 @@ pub enum Item {
     Append(NewMessage, oneshot::Sender<Result<Appended, AppendError>>),
     Change(Box<ChangeRequest>, oneshot::Sender<Result<Changed, ChangeError>>),
     Attempts(Vec<AttemptRecord>),
-    Park(Vec<Scheduled>),
+    Park(Parked),
     Flush(oneshot::Sender<()>),
 }
 
@@ -57,8 +79,8 @@ impl From<Command> for Item {
 impl From<Report> for Item {
     fn from(report: Report) -> Item {
         match report {
-            Report::Attempts(records) => Item::Attempts(records),
-            Report::Park(rows) => Item::Park(rows),
+            Report::Attempts(_, records) => Item::Attempts(records),
+            Report::Park(_, parked) => Item::Park(parked),
             Report::Flush(reply) => Item::Flush(reply),
         }
     }
@@ -81,7 +103,7 @@ impl Batch {
     pub fn len(&self) -> usize {
         let rows = |item: &Item| match item {
             Item::Attempts(records) => records.len(),
-            Item::Park(rows) => rows.len(),
+            Item::Park(parked) => parked.rows.len(),
             _ => 1,
         };
         self.items.iter().map(rows).sum()
@@ -92,7 +114,7 @@ impl Batch {
         let bytes = |item: &Item| match item {
             Item::Append(message, _) => message.payload.len() + 1_000,
             Item::Attempts(records) => records.iter().map(|record| record.response.len() + 500).sum(),
-            Item::Park(rows) => rows.len() * 200,
+            Item::Park(parked) => parked.rows.len() * 200,
             _ => 8_000,
         };
         self.items.iter().map(bytes).sum()
@@ -107,15 +129,38 @@ impl Batch {
         singles.map(|item| Batch { items: vec![item] })
     }
 
+    /// What of it is not a report of what this node did.
+    pub fn without_reports(mut self) -> Batch {
+        self.items.retain(|item| !matches!(item, Item::Attempts(_) | Item::Park(_)));
+        self
+    }
+
+    /// Answers the callers, who will learn by their next try what became of it.
+    pub fn answer_unavailable(&mut self) {
+        for item in &mut self.items {
+            match item {
+                Item::Append(_, reply) => {
+                    let reply = std::mem::replace(reply, oneshot::channel().0);
+                    drop(reply.send(Err(AppendError::Store(StoreError::Unavailable))));
+                }
+                Item::Change(_, reply) => {
+                    let reply = std::mem::replace(reply, oneshot::channel().0);
+                    drop(reply.send(Err(ChangeError::Store(StoreError::Unavailable))));
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Refuses the callers, and gives back the reports, which must be kept.
-    pub fn refuse(self, why: impl Fn() -> StoreError) -> Vec<Report> {
+    pub fn refuse(self, tenure: Tenure, why: impl Fn() -> StoreError) -> Vec<Report> {
         let mut kept = Vec::new();
         for item in self.items {
             match item {
                 Item::Append(message, reply) => refuse(Command::Append(message, reply), &why),
                 Item::Change(request, reply) => refuse(Command::Change(request, reply), &why),
-                Item::Attempts(records) => kept.push(Report::Attempts(records)),
-                Item::Park(rows) => kept.push(Report::Park(rows)),
+                Item::Attempts(records) => kept.push(Report::Attempts(tenure, records)),
+                Item::Park(parked) => kept.push(Report::Park(tenure, parked)),
                 Item::Flush(reply) => kept.push(Report::Flush(reply)),
             }
         }

@@ -5,8 +5,8 @@
 //! matters to routing; a message commits only if it was routed by the one in force.
 
 use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, EventType};
-use crate::id::{AppId, EndpointId};
-use std::collections::{BTreeMap, HashMap};
+use crate::id::{AppId, EndpointId, KeyId};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// All of the configuration. Locks are held for a look-up, never across an await.
@@ -20,6 +20,7 @@ struct Inner {
     endpoint_apps: HashMap<EndpointId, AppId>,
     event_types: BTreeMap<(EnvId, String), Arc<EventType>>,
     keys: HashMap<[u8; 32], Arc<ApiKey>>,
+    keys_in_force: HashSet<KeyId>,
 }
 
 /// An application with its endpoints.
@@ -65,6 +66,42 @@ impl Directory {
         self.read().apps.values().filter(|entry| entry.app.env == env).cloned().collect()
     }
 
+    /// Whether the key is there no more or not in force.
+    pub(crate) fn is_revoked(&self, key: KeyId) -> bool {
+        !self.read().keys_in_force.contains(&key)
+    }
+
+    /// The application's routing as the database has it.
+    pub(crate) fn set_routing(&self, app: AppId, routing: i64) {
+        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = inner.apps.get_mut(&app)
+            && entry.routing != routing
+        {
+            Arc::make_mut(entry).routing = routing;
+        }
+    }
+
+    /// Deletions of all that is here and not in `found`, which is everything that there is.
+    pub(crate) fn missing_from(&self, found: &[Change]) -> Vec<Change> {
+        let (mut apps, mut endpoints, mut event_types) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for change in found {
+            match change {
+                Change::UpdateApplication { row, .. } => drop(apps.insert(row.id)),
+                Change::UpdateEndpoint { row, .. } => drop(endpoints.insert(row.id)),
+                Change::PutEventType { row, .. } => drop(event_types.insert((row.env, row.name.clone()))),
+                _ => {}
+            }
+        }
+        let inner = self.read();
+        let apps = inner.apps.keys().filter(|id| !apps.contains(id));
+        let endpoints = inner.endpoint_apps.keys().filter(|id| !endpoints.contains(id));
+        let event_types = inner.event_types.keys().filter(|key| !event_types.contains(key));
+        let deletions = endpoints.map(|endpoint| Change::DeleteEndpoint { endpoint: *endpoint, version: 0 });
+        let deletions = deletions.chain(apps.map(|app| Change::DeleteApplication { app: *app, version: 0 }));
+        let gone = |(env, name): &(EnvId, String)| Change::DeleteEventType { env: *env, name: name.clone() };
+        deletions.chain(event_types.map(gone)).collect()
+    }
+
     pub fn app_count(&self) -> usize {
         self.read().apps.len()
     }
@@ -107,9 +144,15 @@ impl Directory {
                 inner.event_types.remove(&(env, name));
             }
             Change::CreateKey(key) => {
+                if key.revoked_ms.is_none() {
+                    inner.keys_in_force.insert(key.id);
+                } else {
+                    inner.keys_in_force.remove(&key.id);
+                }
                 inner.keys.insert(key.hash, Arc::new(key));
             }
             Change::RevokeKey { key, at_ms } => {
+                inner.keys_in_force.remove(&key);
                 for row in inner.keys.values_mut().filter(|row| row.id == key) {
                     Arc::make_mut(row).revoked_ms = Some(at_ms);
                 }

@@ -11,6 +11,8 @@ pub enum StoreError {
     Busy,
     #[error("the store is shutting down")]
     Closed,
+    #[error("the database can't be reached at the moment; try again")]
+    Unavailable,
     #[error("{0}")]
     Database(String),
 }
@@ -21,6 +23,7 @@ impl StoreError {
             StoreError::DiskFull => "disk_full",
             StoreError::Busy => "busy",
             StoreError::Closed => "shutting_down",
+            StoreError::Unavailable => "database_unavailable",
             StoreError::Database(_) => "database",
         }
     }
@@ -37,6 +40,8 @@ pub enum AppendError {
     IdempotencyMismatch,
     #[error("a message with this eventId exists in the application")]
     EventIdTaken,
+    #[error("the caller's key was revoked")]
+    Revoked,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -68,6 +73,33 @@ pub enum OpenError {
     TooNew { found: i64, known: i64 },
     #[error("another Postrider is running on this data directory; stop it first, or choose another with --data")]
     InUse,
+    #[error("the database URL is wrong: {0}. It should look like postgres://user:password@host:5432/database")]
+    DatabaseUrl(String),
+    #[error("all {0} places for nodes are taken; stop some, or wait until their leases end")]
+    TooManyNodes(i32),
     #[error("can't open the database: {0}")]
     Database(String),
+}
+
+impl OpenError {
+    pub(crate) fn postgres(error: tokio_postgres::Error) -> OpenError {
+        OpenError::Database(with_cause(&error))
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> StoreError {
+        match error.as_db_error() {
+            Some(_) => StoreError::Database(with_cause(&error)),
+            None => StoreError::Unavailable,
+        }
+    }
+}
+
+/// The error with what caused it: the driver's own words alone are "db error".
+pub(crate) fn with_cause(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }

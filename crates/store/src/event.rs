@@ -1,5 +1,6 @@
 //! What the store tells delivery, after each commit.
 
+use crate::Tenure;
 use crate::config::Change;
 use crate::message::{DeliveryKey, Message, Retry, Scheduled};
 use std::sync::Arc;
@@ -15,4 +16,6 @@ pub enum Event {
     Parked(Vec<Scheduled>),
     /// A change that the directory already shows.
     Changed(Box<Change>),
+    /// This process is a new node: what it had in memory belongs to others now.
+    Reset(Tenure),
 }

@@ -1,17 +1,22 @@
 //! Ids: one rising number for everything, and its public spelling.
 //!
-//! Inside, an id is an `i64`: milliseconds since 2020 shifted left by 20 bits, or the last id plus
-//! one, whichever is greater. So ids order by time, never go backwards when the wall clock does,
-//! and serve as row keys that always append. Outside, an id is its prefix and 22 base62 digits:
-//! the number and 64 bits derived from it and the installation's salt. That keeps the order, can't
-//! be guessed, and two installations never send the same `webhook-id`.
+//! Inside, an id is an `i64`: milliseconds since 2020, the slot of the node that gave it out (8 bits,
+//! 0 for the embedded database), and a counter (12 bits). Each node's ids rise, also when the wall
+//! clock goes back; so they order by time and serve as row keys that append. Outside, an id is its
+//! prefix and 22 base62 digits: the number and 64 bits derived from it and the installation's salt.
+//! That keeps the order, can't be guessed, and two installations never send the same `webhook-id`.
 
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// 2020-01-01T00:00:00Z.
 const EPOCH_MS: i64 = 1_577_836_800_000;
-const COUNTER_BITS: u32 = 20;
+/// Below the milliseconds: the node's slot, and a counter.
+const BELOW_MS: u32 = 20;
+const COUNTER_BITS: u32 = 12;
+/// Nodes that may run at once on one database.
+pub const SLOTS: i32 = 1 << (BELOW_MS - COUNTER_BITS);
+const DAY_MS: i64 = 86_400_000;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const TEXT_LEN: usize = 22;
 const TEN_DIGITS: u128 = 62_u128.pow(10);
@@ -50,22 +55,57 @@ id_type!(/// An API key, `key_…`.
 /// Hands out rising numbers. Shared by the writer (messages, attempts) and by whoever creates
 /// applications, endpoints and keys.
 #[derive(Debug, Default)]
-pub struct IdSource(AtomicI64);
+pub struct IdSource {
+    /// Milliseconds and counter of the last id, without the slot.
+    last: AtomicI64,
+    slot: AtomicI64,
+}
 
 impl IdSource {
     /// Continues after `last`, the highest number in the store.
     pub fn after(last: i64) -> IdSource {
-        IdSource(AtomicI64::new(last))
+        let source = IdSource::default();
+        source.restart(0, last);
+        source
+    }
+
+    /// Gives out ids of `slot` from now on, all of them after `last`.
+    pub fn restart(&self, slot: i32, last: i64) {
+        self.slot.store(i64::from(slot), Ordering::Relaxed);
+        // The counters of older versions were longer, so it begins with the next millisecond.
+        let floor = ((last >> BELOW_MS) + 1) << COUNTER_BITS;
+        self.last.fetch_max(floor, Ordering::Relaxed);
     }
 
     /// The next number, for something that happens at `wall_ms`.
     pub fn next(&self, wall_ms: i64) -> i64 {
         let by_time = (wall_ms - EPOCH_MS).max(0) << COUNTER_BITS;
         let step = |last: i64| Some((last + 1).max(by_time));
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
-            Ok(last) | Err(last) => (last + 1).max(by_time),
+        match self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
+            Ok(last) | Err(last) => self.number((last + 1).max(by_time)),
         }
     }
+
+    /// No id that was given out is greater.
+    pub fn newest(&self) -> i64 {
+        self.number(self.last.load(Ordering::Relaxed))
+    }
+
+    fn number(&self, last: i64) -> i64 {
+        let (ms, counter) = (last >> COUNTER_BITS, last & ((1 << COUNTER_BITS) - 1));
+        ms << BELOW_MS | self.slot.load(Ordering::Relaxed) << COUNTER_BITS | counter
+    }
+}
+
+/// The day (since 2020) on which an id was given out.
+pub fn day_of(id: i64) -> i64 {
+    (id >> BELOW_MS) / DAY_MS
+}
+
+/// The first id of a day, and the first of the next.
+pub fn ids_of_day(day: i64) -> (i64, i64) {
+    let first = |day: i64| (day * DAY_MS) << BELOW_MS;
+    (first(day), first(day + 1))
 }
 
 /// The public spelling of ids in one installation.
@@ -138,7 +178,13 @@ mod tests {
         let after_step_back = source.next(EPOCH_MS + 10);
         let later = source.next(EPOCH_MS + 2_000);
         assert!(first < after_step_back && after_step_back < later);
-        assert_eq!(IdSource::after(later).next(EPOCH_MS), later + 1);
+        assert!(IdSource::after(later).next(EPOCH_MS) > later);
+        let other = IdSource::default();
+        other.restart(7, later);
+        let id = other.next(EPOCH_MS);
+        assert!(id > later && other.newest() == id);
+        assert_eq!(day_of(id), 0);
+        assert!((ids_of_day(0).0..ids_of_day(0).1).contains(&id));
     }
 
     #[test]

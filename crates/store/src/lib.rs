@@ -9,14 +9,18 @@
 
 mod backend;
 mod batch;
+mod columns;
 pub mod config;
 pub mod directory;
 mod error;
 mod event;
 pub mod fair;
 pub mod id;
+mod json;
+mod lease;
 pub mod message;
 mod metrics;
+mod postgres;
 pub mod query;
 mod recent_keys;
 mod secret;
@@ -29,37 +33,59 @@ pub use error::{AppendError, ChangeError, OpenError, StoreError};
 pub use event::Event;
 pub use id::{IdSource, Ids};
 pub use metrics::StoreMetrics;
+pub use postgres::PostgresOptions;
 pub use secret::Secret;
 
-use batch::{ChangeRequest, Command, Report};
+use backend::{Backend, Opened};
+use batch::{ChangeRequest, Command, Parked, Report};
 use bytes::Bytes;
 use config::Change;
-use crossbeam_channel::{Sender, TrySendError};
+use crossbeam_channel::{Sender, TrySendError, bounded, unbounded};
 use id::{AppId, AttemptId, EndpointId, MessageId};
-use message::{Appended, Attempt, AttemptRecord, DeliveryState, IdempotencyKey, Message, NewMessage, Scheduled};
+use lease::Lease;
+use message::{Appended, Attempt, AttemptRecord, DeliveryState, Due, IdempotencyKey, Message, NewMessage, Scheduled};
 use postrider_clock::Clock;
 use query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
-use sqlite::Readers;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
+use watermark::Watermark;
+use writer::Writer;
+
+/// Commands that may wait for the writer to take them.
+const WAITING_COMMANDS: usize = 8_192;
+/// Commits that delivery may be behind.
+const WAITING_EVENTS: usize = 256;
 
 /// How to open a store.
 #[derive(Clone)]
 pub struct Options {
-    /// Where the file lies; made when it isn't there.
-    pub dir: PathBuf,
+    pub database: Database,
     /// Encrypts secrets and headers at rest.
     pub secret_key: [u8; 32],
     pub clock: Clock,
     pub metrics: StoreMetrics,
 }
 
+/// Where the data lies.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// In this directory; made when it isn't there.
+    Embedded(PathBuf),
+    Postgres(PostgresOptions),
+}
+
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Options").finish_non_exhaustive()
     }
 }
+
+/// Counts how often this process became a new node: what was done under an earlier one counts no more.
+pub type Tenure = u64;
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +119,17 @@ pub struct Store {
     ids: Ids,
     source: Arc<IdSource>,
     clock: Clock,
+    lease: Arc<Lease>,
+    gate: Arc<AtomicBool>,
     /// Keeps other processes off the data while any handle lives.
-    _lock: Arc<std::fs::File>,
+    _lock: Arc<Option<File>>,
+}
+
+/// Where reads go.
+#[derive(Clone, Debug)]
+enum Readers {
+    Sqlite(sqlite::Threads),
+    Postgres(postgres::Reads),
 }
 
 /// What comes with an opened store: delivery's feed, and the end of the writer.
@@ -104,27 +139,83 @@ pub struct Feed {
     /// Deliveries that a crash had left open and that are scheduled again.
     pub recovered: usize,
     /// Ends when every [`Store`] is dropped and all is on disk.
-    pub writer: std::thread::JoinHandle<()>,
+    pub writer: JoinHandle<()>,
 }
 
 impl Store {
-    /// Opens the data directory, brings it to the newest schema, and recovers what a crash left.
-    /// Blocks; a large recovery takes seconds.
-    pub fn open(options: Options) -> Result<(Store, Feed), OpenError> {
-        let clock = options.clock.clone();
-        let opened = sqlite::open(options)?;
+    /// Opens the database, brings it to the newest schema, and recovers what a crash left; a large
+    /// recovery takes seconds.
+    pub async fn open(options: Options) -> Result<(Store, Feed), OpenError> {
+        let (event_sender, events) = mpsc::channel(WAITING_EVENTS);
+        match options.database.clone() {
+            Database::Embedded(dir) => {
+                let (clock, metrics) = (options.clock.clone(), options.metrics.clone());
+                let opening = tokio::task::spawn_blocking(move || sqlite::open(&options, &dir));
+                let opened = opening.await.map_err(|error| OpenError::Database(error.to_string()))??;
+                Store::with(opened, clock, metrics, (event_sender, events))
+            }
+            Database::Postgres(postgres) => {
+                let opened = postgres::open(&options, postgres, event_sender.clone()).await?;
+                Store::with(opened, options.clock, options.metrics, (event_sender, events))
+            }
+        }
+    }
+
+    /// Starts the writer on an opened driver.
+    fn with<B: Backend>(
+        opened: Opened<B>,
+        clock: Clock,
+        metrics: StoreMetrics,
+        (event_sender, events): (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    ) -> Result<(Store, Feed), OpenError> {
+        let (commands, command_queue) = bounded(WAITING_COMMANDS);
+        let (reports, report_queue) = unbounded();
+        let gate = Arc::new(AtomicBool::new(true));
+        let writer = Writer {
+            backend: opened.backend,
+            clock: clock.clone(),
+            directory: opened.directory.clone(),
+            commands: command_queue,
+            reports: report_queue,
+            events: event_sender,
+            watermark: Watermark::after(opened.newest),
+            metrics,
+            gate: gate.clone(),
+            tenure: 0,
+        };
+        let writer = std::thread::Builder::new().name("writer".into()).spawn(|| writer.run());
         let store = Store {
-            commands: opened.commands,
-            reports: opened.reports,
+            commands,
+            reports,
             readers: opened.readers,
             directory: opened.directory,
             ids: opened.ids,
             source: opened.source,
             clock,
+            lease: opened.lease,
+            gate,
             _lock: Arc::new(opened.lock),
         };
-        let feed = Feed { events: opened.events, recovered: opened.recovered, writer: opened.writer };
-        Ok((store, feed))
+        let writer = writer.map_err(|error| OpenError::Database(error.to_string()))?;
+        Ok((store, Feed { events, recovered: opened.recovered, writer }))
+    }
+
+    /// Whether there may be other nodes on the same database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.readers, Readers::Postgres(_))
+    }
+
+    /// Whether this process may begin to send something: not when others may have taken over.
+    pub fn may_send(&self) -> bool {
+        self.lease.is_held()
+    }
+
+    /// Returns when the directory shows everything that was committed before, on whichever node.
+    pub async fn fresh(&self) -> Result<(), StoreError> {
+        match &self.readers {
+            Readers::Sqlite(_) => Ok(()),
+            Readers::Postgres(reads) => reads.refresh.now().await,
+        }
     }
 
     /// The configuration as of the last commit.
@@ -164,22 +255,26 @@ impl Store {
     }
 
     fn command(&self, command: Command) -> Result<(), StoreError> {
+        if !self.gate.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable);
+        }
         self.commands.try_send(command).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => StoreError::Closed,
         })
     }
 
-    /// Hands over finished attempts. They are committed in order and come back as
-    /// [`Event::Recorded`]; while the disk is full they wait.
-    pub fn record(&self, attempts: Vec<AttemptRecord>) {
+    /// Hands over attempts that were finished in this tenure. They are committed in order and come
+    /// back as [`Event::Recorded`]; while the disk is full they wait.
+    pub fn record(&self, tenure: Tenure, attempts: Vec<AttemptRecord>) {
         // The writer outlives every handle.
-        let _ = self.reports.send(Report::Attempts(attempts));
+        let _ = self.reports.send(Report::Attempts(tenure, attempts));
     }
 
-    /// Gives deliveries that were in memory alone to the schedule.
-    pub fn park(&self, rows: Vec<Scheduled>) {
-        let _ = self.reports.send(Report::Park(rows));
+    /// Gives deliveries that were in memory alone a row in the schedule. `held`: memory keeps them
+    /// and sends them; otherwise whoever works on the endpoint does, and [`Event::Parked`] says so.
+    pub fn park(&self, tenure: Tenure, rows: Vec<Scheduled>, held: bool) {
+        let _ = self.reports.send(Report::Park(tenure, Parked { rows, held }));
     }
 
     /// Returns when everything reported before is on disk.
@@ -190,16 +285,27 @@ impl Store {
     }
 
     pub async fn message(&self, app: AppId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        self.readers.read(move |conn| sqlite::read::message(conn, app, id)).await
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::message(conn, app, id)).await,
+            Readers::Postgres(reads) => reads.message(app, id).await,
+        }
     }
 
     /// A message of whichever application, for a delivery that knows only its id.
     pub async fn message_by_id(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        self.readers.read(move |conn| sqlite::read::message_by_id(conn, id)).await
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::message_by_id(conn, id)).await,
+            Readers::Postgres(reads) => reads.message_by_id(id).await,
+        }
     }
 
     pub async fn messages(&self, app: AppId, filter: MessageFilter, page: Page) -> Result<Vec<Message>, StoreError> {
-        self.readers.read(move |conn| sqlite::read::messages(conn, app, &filter, page)).await
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::read::messages(conn, app, &filter, page)).await
+            }
+            Readers::Postgres(reads) => reads.messages(app, &filter, page).await,
+        }
     }
 
     /// The messages that matched an endpoint.
@@ -210,7 +316,12 @@ impl Store {
         filter: MessageFilter,
         page: Page,
     ) -> Result<Vec<Message>, StoreError> {
-        self.readers.read(move |conn| sqlite::read::endpoint_messages(conn, app, endpoint, &filter, page)).await
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::read::endpoint_messages(conn, app, endpoint, &filter, page)).await
+            }
+            Readers::Postgres(reads) => reads.endpoint_messages(app, endpoint, &filter, page).await,
+        }
     }
 
     pub async fn attempts(
@@ -219,11 +330,17 @@ impl Store {
         filter: AttemptFilter,
         page: Page,
     ) -> Result<Vec<Attempt>, StoreError> {
-        self.readers.read(move |conn| sqlite::read::attempts(conn, of, &filter, page)).await
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::attempts(conn, of, &filter, page)).await,
+            Readers::Postgres(reads) => reads.attempts(of, &filter, page).await,
+        }
     }
 
     pub async fn attempt(&self, message: MessageId, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
-        self.readers.read(move |conn| sqlite::read::attempt(conn, message, id)).await
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::attempt(conn, message, id)).await,
+            Readers::Postgres(reads) => reads.attempt(message, id).await,
+        }
     }
 
     /// How a message stands at each of the endpoints, in their order.
@@ -232,32 +349,45 @@ impl Store {
         message: MessageId,
         endpoints: Vec<EndpointId>,
     ) -> Result<Vec<DeliveryState>, StoreError> {
-        self.readers.read(move |conn| sqlite::read::states(conn, message, &endpoints)).await
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::states(conn, message, &endpoints)).await,
+            Readers::Postgres(reads) => reads.states(message, &endpoints).await,
+        }
     }
 
     /// Deliveries of an endpoint due by `until_ms`, at most `limit`, and when the first one after
-    /// that is due.
-    pub async fn due(
-        &self,
-        endpoint: EndpointId,
-        until_ms: i64,
-        limit: usize,
-    ) -> Result<(Vec<Scheduled>, Option<i64>), StoreError> {
-        self.readers
-            .read(move |conn| {
-                let rows = sqlite::read::due(conn, endpoint, until_ms, limit)?;
-                Ok((rows, sqlite::read::next_due(conn, endpoint, until_ms)?))
-            })
-            .await
+    /// that is due. Makes this node the one that works on them, unless another does.
+    pub async fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::read::due(conn, endpoint, until_ms, limit)).await
+            }
+            Readers::Postgres(reads) => reads.due(endpoint, until_ms, limit).await,
+        }
+    }
+
+    /// Lets other nodes work on these endpoints' schedules.
+    pub async fn release(&self, endpoints: Vec<EndpointId>) -> Result<(), StoreError> {
+        match &self.readers {
+            Readers::Sqlite(_) => Ok(()),
+            Readers::Postgres(reads) => reads.release(&endpoints).await,
+        }
     }
 
     /// Deliveries in the schedule.
     pub async fn waiting_count(&self) -> Result<i64, StoreError> {
-        self.readers.read(sqlite::read::waiting_count).await
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(sqlite::read::waiting_count).await,
+            Readers::Postgres(reads) => reads.waiting_count().await,
+        }
     }
 
-    /// Endpoints with waiting deliveries, and when the first of each is due.
+    /// Endpoints with waiting deliveries that no other node works on, and when the first of each is
+    /// due.
     pub async fn waiting_endpoints(&self) -> Result<Vec<(EndpointId, i64)>, StoreError> {
-        self.readers.read(sqlite::read::waiting_endpoints).await
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(sqlite::read::waiting_endpoints).await,
+            Readers::Postgres(reads) => reads.waiting_endpoints().await,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What passes through: messages, deliveries, attempts.
 
-use crate::id::{AppId, AttemptId, EndpointId, MessageId};
+use crate::id::{AppId, AttemptId, EndpointId, KeyId, MessageId};
 use bytes::Bytes;
 
 /// A message as it was accepted.
@@ -32,6 +32,8 @@ pub struct NewMessage {
     pub routing: i64,
     pub created_ms: i64,
     pub idempotency: Option<IdempotencyKey>,
+    /// The key it came with: it must be in force when the message commits. `None`: the house's own.
+    pub credential: Option<KeyId>,
 }
 
 /// What a caller's `idempotency-key` stands for.
@@ -118,6 +120,16 @@ pub struct Scheduled {
     pub attempts: u32,
 }
 
+/// What of an endpoint's schedule is due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    pub rows: Vec<Scheduled>,
+    /// When the first one after that is due.
+    pub next_ms: Option<i64>,
+    /// Whether this node is the one that works on the endpoint's schedule; if not, there are no rows.
+    pub owned: bool,
+}
+
 /// Where a delivery stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
@@ -127,4 +139,16 @@ pub enum DeliveryState {
         next_ms: Option<i64>,
     },
     Fail,
+}
+
+impl DeliveryState {
+    /// `last`: whether its last attempt succeeded; `next_ms`: when it is scheduled.
+    pub(crate) fn of(last: Option<bool>, next_ms: Option<i64>) -> DeliveryState {
+        match (last, next_ms) {
+            (_, Some(next_ms)) if last != Some(true) => DeliveryState::Pending { next_ms: Some(next_ms) },
+            (None, _) => DeliveryState::Pending { next_ms: None },
+            (Some(true), _) => DeliveryState::Success,
+            (Some(false), _) => DeliveryState::Fail,
+        }
+    }
 }

@@ -2,10 +2,13 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 const NONCE_LEN: usize = 24;
+const CHECK: &[u8] = b"key_check";
+const KNOWN: &[u8] = b"postrider";
 
 /// A text that must not reach a log: its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,5 +63,15 @@ impl Sealer {
         }
         let (nonce, sealed) = sealed.split_at(NONCE_LEN);
         self.0.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: about }).ok()
+    }
+
+    /// A known text, sealed: kept with the data, it tells later whether a key is the one.
+    pub fn check(&self) -> Vec<u8> {
+        self.seal(rand::rng().random(), CHECK, KNOWN)
+    }
+
+    /// Whether [`Sealer::check`] of this key made it.
+    pub fn is_checked_by(&self, check: &[u8]) -> bool {
+        self.open(CHECK, check).as_deref() == Some(KNOWN)
     }
 }

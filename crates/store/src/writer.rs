@@ -4,8 +4,9 @@
 //! commit is on its way to disk. Acceptance and attempts have a share of each batch each, so that
 //! neither starves the other, and within acceptance applications take turns.
 
+use crate::Tenure;
 use crate::backend::{Backend, CommitError, Committed};
-use crate::batch::{Batch, Command, Item, Outcome, Report, refuse};
+use crate::batch::{Batch, Command, Item, Outcome, Parked, Report, refuse};
 use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::event::Event;
@@ -14,10 +15,11 @@ use crate::id::{AppId, MessageId};
 use crate::message::{Appended, Message, NewMessage};
 use crate::metrics::StoreMetrics;
 use crate::watermark::Watermark;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TryRecvError};
 use postrider_clock::Clock;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -30,8 +32,11 @@ const BATCH_RECORDS: usize = 1_024;
 /// they are made again; a message never waits.
 const REPORTS_WAIT: Duration = Duration::from_millis(5);
 const TICK: Duration = Duration::from_secs(1);
-/// How long to wait before writing again after the disk was full.
-const FULL_PAUSE: Duration = Duration::from_millis(250);
+/// How long to wait before writing again after the disk was full, or the database away.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How long the callers of a batch wait for a database that is away. Whoever is told to try again
+/// does so with the same idempotency key, and nothing happens twice.
+const AWAY_MS: i64 = 10_000;
 
 /// The parts that the writer thread owns.
 pub struct Writer<B> {
@@ -43,6 +48,10 @@ pub struct Writer<B> {
     pub events: mpsc::Sender<Event>,
     pub watermark: Watermark,
     pub metrics: StoreMetrics,
+    /// Whether callers should try at all; not while the database is away.
+    pub gate: Arc<AtomicBool>,
+    /// Rises each time this process becomes a new node.
+    pub tenure: Tenure,
 }
 
 /// What has been taken from the channels and not been committed yet.
@@ -64,14 +73,20 @@ impl<B: Backend> Writer<B> {
             let mark = (mark != saved && (now - saved_at >= 1_000 || !open)).then_some(mark);
             if waiting.commands.is_empty() && waiting.reports.is_empty() && mark.is_none() {
                 if !open {
+                    self.backend.close();
                     return;
                 }
-            } else if self.commit(pick(&mut waiting), mark, &mut waiting)
-                && let Some(mark) = mark
-            {
-                (saved, saved_at) = (mark, now);
+            } else {
+                let batch = self.pick(&mut waiting);
+                if self.commit(batch, mark, &mut waiting)
+                    && let Some(mark) = mark
+                {
+                    (saved, saved_at) = (mark, now);
+                }
             }
-            self.backend.rest();
+            if let Err(error) = self.backend.rest() {
+                self.failed(error, Batch::default(), &mut waiting);
+            }
         }
     }
 
@@ -113,10 +128,7 @@ impl<B: Backend> Writer<B> {
                 self.publish(batch, committed);
                 true
             }
-            Err(error) => {
-                self.failed(error, batch, waiting);
-                false
-            }
+            Err(error) => self.failed(error, batch, waiting),
         }
     }
 
@@ -149,7 +161,10 @@ impl<B: Backend> Writer<B> {
                         recorded.push((record.delivery, record.retry));
                     }
                 }
-                (Item::Park(rows), _) => {
+                (Item::Park(Parked { rows, held: true }), _) => {
+                    rows.iter().for_each(|row| self.watermark.settled(row.delivery.message));
+                }
+                (Item::Park(Parked { rows, held: false }), _) => {
                     rows.iter().for_each(|row| self.watermark.settled(row.delivery.message));
                     self.send(Event::Parked(rows));
                 }
@@ -173,59 +188,135 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    fn failed(&mut self, error: CommitError, batch: Batch, waiting: &mut Waiting) {
+    /// Does what can be done about a batch that was not committed. True if it was in the end.
+    fn failed(&mut self, error: CommitError, batch: Batch, waiting: &mut Waiting) -> bool {
         match error {
             CommitError::Full => {
                 tracing::error!("the disk is full: refusing messages until there is room");
                 self.metrics.disk_full.inc();
-                for report in batch.refuse(|| StoreError::DiskFull).into_iter().rev() {
+                for report in batch.refuse(self.tenure, || StoreError::DiskFull).into_iter().rev() {
                     waiting.reports.push_front(report);
                 }
-                std::thread::sleep(FULL_PAUSE);
+                std::thread::sleep(PAUSE);
+                false
             }
             CommitError::Broken(reason) => {
                 tracing::error!(reason, "the disk failed: stopping, so that nothing is answered that is not stored");
                 std::process::exit(74);
             }
-            CommitError::Rejected(_) if batch.items.len() > 1 => {
+            CommitError::Unknown => self.resolve(batch, waiting),
+            CommitError::Lost => self.rejoin(batch, waiting),
+            CommitError::Rejected(_) | CommitError::Deadlock if batch.items.len() > 1 => {
                 for single in batch.split() {
                     self.commit(single, None, waiting);
                 }
+                false
             }
-            CommitError::Rejected(reason) => {
-                tracing::error!(reason, "one item could not be stored");
-                batch.refuse(|| StoreError::Database(reason.clone()));
+            error => {
+                tracing::error!(%error, "one item could not be stored");
+                batch.refuse(self.tenure, || StoreError::Database(error.to_string()));
+                false
             }
         }
     }
-}
 
-/// A fair batch: all reports up to a share, then commands in turn.
-fn pick(waiting: &mut Waiting) -> Batch {
-    let mut batch = Batch::default();
-    let mut records = 0;
-    while records < BATCH_RECORDS
-        && let Some(report) = waiting.reports.pop_front()
-    {
-        records += match &report {
-            Report::Attempts(attempts) => attempts.len(),
-            Report::Park(rows) => rows.len(),
-            Report::Flush(_) => 0,
+    /// Waits for the database, and finds out what became of the batch.
+    fn resolve(&mut self, mut batch: Batch, waiting: &mut Waiting) -> bool {
+        let since = self.close_gate();
+        loop {
+            match self.backend.resolve(&batch) {
+                Ok(Some(committed)) => {
+                    self.open_gate(since);
+                    self.publish(batch, committed);
+                    return true;
+                }
+                Ok(None) => {
+                    self.open_gate(since);
+                    return self.commit(batch, None, waiting);
+                }
+                Err(CommitError::Broken(reason)) => return self.failed(CommitError::Broken(reason), batch, waiting),
+                Err(_) => {}
+            }
+            if self.clock.steady_ms() - since > AWAY_MS {
+                batch.answer_unavailable();
+            }
+            if !self.wait_for_database(waiting) {
+                return false;
+            }
+        }
+    }
+
+    /// Becomes a new node. Messages go on with it; what was reported by the old one no longer counts,
+    /// for whoever took over does it again.
+    fn rejoin(&mut self, batch: Batch, waiting: &mut Waiting) -> bool {
+        let since = self.close_gate();
+        tracing::warn!("the other nodes took over from this one; starting again as a new node");
+        let newest = loop {
+            match self.backend.rejoin() {
+                Ok(newest) => break newest,
+                Err(_) if !self.wait_for_database(waiting) => return false,
+                Err(_) => {}
+            }
         };
-        batch.items.push(report.into());
+        self.open_gate(since);
+        self.tenure += 1;
+        self.watermark = Watermark::after(newest);
+        self.send(Event::Reset(self.tenure));
+        self.commit(batch.without_reports(), None, waiting)
     }
-    let mut bytes = 0;
-    for _ in 0..BATCH_ITEMS {
-        let Some(command) = waiting.commands.pop() else { break };
-        if let Command::Append(message, _) = &command {
-            bytes += message.payload.len();
-        }
-        batch.items.push(command.into());
-        if bytes >= BATCH_BYTES {
-            break;
-        }
+
+    fn close_gate(&self) -> i64 {
+        self.gate.store(false, Ordering::Relaxed);
+        self.clock.steady_ms()
     }
-    batch
+
+    fn open_gate(&self, since: i64) {
+        self.gate.store(true, Ordering::Relaxed);
+        tracing::info!(seconds = (self.clock.steady_ms() - since) / 1_000, "the database is there again");
+    }
+
+    /// Refuses who is waiting, and pauses. False when nobody is there any more to wait for.
+    fn wait_for_database(&mut self, waiting: &mut Waiting) -> bool {
+        while let Some(command) = waiting.commands.pop() {
+            refuse(command, || StoreError::Unavailable);
+        }
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => refuse(command, || StoreError::Unavailable),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        std::thread::sleep(PAUSE);
+        true
+    }
+
+    /// A fair batch: all reports up to a share, then commands in turn.
+    fn pick(&self, waiting: &mut Waiting) -> Batch {
+        let mut batch = Batch::default();
+        let mut records = 0;
+        while records < BATCH_RECORDS
+            && let Some(report) = waiting.reports.pop_front()
+        {
+            if report.tenure().is_some_and(|tenure| tenure != self.tenure) {
+                continue;
+            }
+            records += report.rows();
+            batch.items.push(report.into());
+        }
+        let mut bytes = 0;
+        for _ in 0..BATCH_ITEMS {
+            let Some(command) = waiting.commands.pop() else { break };
+            if let Command::Append(message, _) = &command {
+                bytes += message.payload.len();
+            }
+            batch.items.push(command.into());
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        batch
+    }
 }
 
 fn application(command: &Command) -> AppId {

@@ -1,35 +1,75 @@
 //! What every storage driver must do, told through the store's own door.
 //!
-//! A driver is one entry in [`drivers`]; each test runs on all of them.
+//! A driver is one entry in [`Place::of_each_driver`]; each test runs on all of them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_store::config::{
-    Application, ApplicationSettings, Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId,
+    ApiKey, Application, ApplicationSettings, Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId,
 };
-use postrider_store::id::{AppId, EndpointId, MessageId};
+use postrider_store::id::{AppId, EndpointId, KeyId, MessageId};
 use postrider_store::message::{
-    Appended, AttemptOutcome, AttemptRecord, DeliveryKey, DeliveryState, IdempotencyKey, NewMessage, Retry, Scheduled,
+    Appended, AttemptOutcome, AttemptRecord, DeliveryKey, DeliveryState, Due, IdempotencyKey, NewMessage, Retry,
+    Scheduled,
 };
 use postrider_store::query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
 use postrider_store::{
-    AppendError, ChangeError, Changed, Event, Feed, OpenError, Options, Secret, Store, StoreMetrics,
+    AppendError, ChangeError, Changed, Database, Event, Feed, OpenError, Options, PostgresOptions, Secret, Store,
+    StoreMetrics,
 };
 use prometheus_client::registry::Registry;
-use std::path::Path;
 use tempfile::TempDir;
 
 const NOW: i64 = 1_700_000_000_000;
 
-/// Opens a store on a driver.
-type Driver = fn(&Path, [u8; 32], Clock) -> Result<(Store, Feed), OpenError>;
+/// A place for data, on one of the drivers.
+struct Place {
+    database: Database,
+    /// Kept as long as the place is used.
+    _dir: TempDir,
+}
 
-fn drivers() -> Vec<(&'static str, Driver)> {
-    vec![("sqlite", |dir, secret_key, clock| {
+impl Place {
+    /// One of each driver that is there.
+    async fn of_each_driver() -> Vec<Place> {
+        let dir = TempDir::new().unwrap();
+        let mut places = vec![Place { database: Database::Embedded(dir.path().to_owned()), _dir: dir }];
+        if let Some(url) = postrider_testdb::fresh().await {
+            let node_name = "a test".to_owned();
+            let database = Database::Postgres(PostgresOptions { url, node_name });
+            places.push(Place { database, _dir: TempDir::new().unwrap() });
+        }
+        places
+    }
+
+    async fn open(&self, secret_key: [u8; 32]) -> Result<(Store, Feed), OpenError> {
         let metrics = StoreMetrics::register(&mut Registry::default());
-        Store::open(Options { dir: dir.to_owned(), secret_key, clock, metrics })
-    })]
+        let (database, clock) = (self.database.clone(), Clock::manual(NOW));
+        Store::open(Options { database, secret_key, clock, metrics }).await
+    }
+
+    fn is_embedded(&self) -> bool {
+        matches!(self.database, Database::Embedded(_))
+    }
+
+    /// Everything that is stored, as bytes.
+    async fn bytes(&self) -> Vec<u8> {
+        match &self.database {
+            Database::Embedded(dir) => {
+                let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+                files.flat_map(|path| std::fs::read(path).unwrap()).collect()
+            }
+            Database::Postgres(postgres) => {
+                let client = postrider_testdb::connect(&postgres.url).await.unwrap();
+                let rows = client.query("SELECT secrets, headers, settings FROM endpoints", &[]).await.unwrap();
+                rows.iter()
+                    .flat_map(|row| [row.get::<_, Vec<u8>>(0), row.get(1), row.get::<_, String>(2).into_bytes()])
+                    .flatten()
+                    .collect()
+            }
+        }
+    }
 }
 
 /// A store with one application and two endpoints.
@@ -41,8 +81,8 @@ struct World {
 }
 
 impl World {
-    async fn new(open: Driver, dir: &Path) -> World {
-        let (store, feed) = open(dir, [1; 32], Clock::manual(NOW)).unwrap();
+    async fn new(place: &Place) -> World {
+        let (store, feed) = place.open([1; 32]).await.unwrap();
         let id = store.new_id();
         let application = Application {
             id: AppId(id),
@@ -75,6 +115,7 @@ impl World {
             routing: self.store.directory().app(self.app).unwrap().routing,
             created_ms: NOW,
             idempotency: None,
+            credential: None,
         }
     }
 
@@ -98,16 +139,16 @@ impl World {
             retry,
             stored,
         };
-        self.store.record(vec![record]);
+        self.store.record(0, vec![record]);
     }
 
     /// Closes the store and opens it again, as after a crash or a restart.
-    async fn reopen(self, open: Driver, dir: &Path) -> World {
+    async fn reopen(self, place: &Place) -> World {
         let World { store, feed, app, endpoints } = self;
         drop(store);
         drop(feed.events);
         tokio::task::spawn_blocking(|| feed.writer.join().unwrap()).await.unwrap();
-        let (store, feed) = open(dir, [1; 32], Clock::manual(NOW)).unwrap();
+        let (store, feed) = place.open([1; 32]).await.unwrap();
         World { store, feed, app, endpoints }
     }
 }
@@ -132,6 +173,10 @@ fn endpoint(store: &Store, app: AppId) -> Endpoint {
     }
 }
 
+fn due(rows: Vec<Scheduled>, next_ms: Option<i64>) -> Due {
+    Due { rows, next_ms, owned: true }
+}
+
 fn delivery(message: MessageId, endpoint: EndpointId) -> DeliveryKey {
     DeliveryKey { message, endpoint, manual: false }
 }
@@ -141,24 +186,24 @@ fn all() -> Page {
 }
 
 macro_rules! on_every_driver {
-    ($(#[$doc:meta])* async fn $name:ident($open:ident, $dir:ident) $body:block) => {
+    ($(#[$doc:meta])* async fn $name:ident($place:ident) $body:block) => {
         $(#[$doc])*
-        #[tokio::test]
+        #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            async fn on(driver: &str, $open: Driver, $dir: &Path) {
-                println!("on {driver}");
+            async fn on($place: &Place) {
+                println!("on {:?}", $place.database);
                 $body
             }
-            for (driver, open) in drivers() {
-                on(driver, open, TempDir::new().unwrap().path()).await;
+            for place in Place::of_each_driver().await {
+                on(&place).await;
             }
         }
     };
 }
 
 on_every_driver! {
-    async fn a_message_is_read_back_byte_for_byte_and_told_to_delivery_after_its_commit(open, dir) {
-        let mut world = World::new(open, dir).await;
+    async fn a_message_is_read_back_byte_for_byte_and_told_to_delivery_after_its_commit(place) {
+        let mut world = World::new(place).await;
         let payload = "{\"a\" :1.50}\u{1f680}";
         let id = world.append(world.message(payload)).await;
         let stored = world.store.message(world.app, id).await.unwrap().unwrap();
@@ -175,8 +220,8 @@ on_every_driver! {
 }
 
 on_every_driver! {
-    async fn a_message_routed_by_an_outdated_routing_is_not_accepted(open, dir) {
-        let world = World::new(open, dir).await;
+    async fn a_message_routed_by_an_outdated_routing_is_not_accepted(place) {
+        let world = World::new(place).await;
         let routed_before = world.message("{}");
         world.store.change(world.app, Change::CreateEndpoint(endpoint(&world.store, world.app)), None).await.unwrap();
         assert!(matches!(world.store.append(routed_before).await, Err(AppendError::StaleRouting)));
@@ -185,8 +230,8 @@ on_every_driver! {
 }
 
 on_every_driver! {
-    async fn an_idempotency_key_stands_for_one_answer_and_an_event_id_for_one_message(open, dir) {
-        let world = World::new(open, dir).await;
+    async fn an_idempotency_key_stands_for_one_answer_and_an_event_id_for_one_message(place) {
+        let world = World::new(place).await;
         let key = |body: u8| Some(IdempotencyKey { key: [1; 16], body: [body; 16] });
         let first = world.append(NewMessage { idempotency: key(1), ..world.message("{}") }).await;
         let again = world.store.append(NewMessage { idempotency: key(1), ..world.message("{}") }).await.unwrap();
@@ -203,8 +248,8 @@ on_every_driver! {
 }
 
 on_every_driver! {
-    async fn a_change_based_on_an_old_version_is_refused_and_names_are_taken_once(open, dir) {
-        let world = World::new(open, dir).await;
+    async fn a_change_based_on_an_old_version_is_refused_and_names_are_taken_once(place) {
+        let world = World::new(place).await;
         let row = world.store.directory().app(world.app).unwrap().app.clone();
         let renamed = |name: &str, version: i64| {
             let settings = ApplicationSettings { name: name.into(), ..row.settings.clone() };
@@ -223,8 +268,8 @@ on_every_driver! {
 }
 
 on_every_driver! {
-    async fn where_a_delivery_stands_follows_from_its_attempts_and_its_schedule(open, dir) {
-        let world = World::new(open, dir).await;
+    async fn where_a_delivery_stands_follows_from_its_attempts_and_its_schedule(place) {
+        let world = World::new(place).await;
         let id = world.append(world.message("{}")).await;
         let [first, second] = [world.endpoints[0], world.endpoints[1]];
         let states = async || world.store.states(id, vec![first, second]).await.unwrap();
@@ -234,9 +279,9 @@ on_every_driver! {
         world.record(delivery(id, second), false, Some(Retry { due_ms: NOW + 5_000, attempts: 1 }), false);
         world.store.flush().await;
         assert_eq!(states().await, [DeliveryState::Success, DeliveryState::Pending { next_ms: Some(NOW + 5_000) }]);
-        assert_eq!(world.store.due(second, NOW, 10).await.unwrap(), (vec![], Some(NOW + 5_000)));
+        assert_eq!(world.store.due(second, NOW, 10).await.unwrap(), due(vec![], Some(NOW + 5_000)));
         let scheduled = Scheduled { delivery: delivery(id, second), due_ms: NOW + 5_000, attempts: 1 };
-        assert_eq!(world.store.due(second, NOW + 5_000, 10).await.unwrap(), (vec![scheduled], None));
+        assert_eq!(world.store.due(second, NOW + 5_000, 10).await.unwrap(), due(vec![scheduled], None));
         assert_eq!(world.store.waiting_endpoints().await.unwrap(), [(second, NOW + 5_000)]);
 
         world.record(delivery(id, second), false, None, true);
@@ -252,8 +297,8 @@ on_every_driver! {
 }
 
 on_every_driver! {
-    async fn after_a_crash_exactly_what_was_open_is_scheduled_again(open, dir) {
-        let world = World::new(open, dir).await;
+    async fn after_a_crash_exactly_what_was_open_is_scheduled_again(place) {
+        let world = World::new(place).await;
         let done = world.append(world.message("1")).await;
         let half = world.append(world.message("2")).await;
         let untried = world.append(world.message("3")).await;
@@ -261,23 +306,23 @@ on_every_driver! {
         world.record(delivery(done, first), true, None, false);
         world.record(delivery(done, second), true, None, false);
         world.record(delivery(half, first), false, None, false);
-        world.store.park(vec![Scheduled { delivery: delivery(half, second), due_ms: NOW + 9, attempts: 0 }]);
+        world.store.park(0, vec![Scheduled { delivery: delivery(half, second), due_ms: NOW + 9, attempts: 0 }], false);
         world.store.flush().await;
 
-        let world = world.reopen(open, dir).await;
+        let world = world.reopen(place).await;
         assert_eq!(world.feed.recovered, 2, "the untried message's two deliveries");
-        let (at_first, _) = world.store.due(first, NOW, 10).await.unwrap();
-        assert_eq!(at_first.iter().map(|row| row.delivery.message).collect::<Vec<_>>(), [untried]);
-        let (at_second, next) = world.store.due(second, NOW, 10).await.unwrap();
-        assert_eq!(at_second.iter().map(|row| row.delivery.message).collect::<Vec<_>>(), [untried]);
-        assert_eq!(next, Some(NOW + 9), "what was parked waits where it was");
-        assert_eq!(world.reopen(open, dir).await.feed.recovered, 0, "once is enough");
+        let at_first = world.store.due(first, NOW, 10).await.unwrap();
+        assert_eq!(at_first.rows.iter().map(|row| row.delivery.message).collect::<Vec<_>>(), [untried]);
+        let at_second = world.store.due(second, NOW, 10).await.unwrap();
+        assert_eq!(at_second.rows.iter().map(|row| row.delivery.message).collect::<Vec<_>>(), [untried]);
+        assert_eq!(at_second.next_ms, Some(NOW + 9), "what was parked waits where it was");
+        assert_eq!(world.reopen(place).await.feed.recovered, 0, "once is enough");
     }
 }
 
 on_every_driver! {
-    async fn pages_go_through_all_in_both_directions(open, dir) {
-        let world = World::new(open, dir).await;
+    async fn pages_go_through_all_in_both_directions(place) {
+        let world = World::new(place).await;
         let mut ids = Vec::new();
         for n in 0..7 {
             ids.push(world.append(world.message(&n.to_string())).await);
@@ -298,28 +343,49 @@ on_every_driver! {
 }
 
 on_every_driver! {
-    async fn secrets_lie_encrypted_and_another_key_opens_nothing(open, dir) {
-        let world = World::new(open, dir).await;
-        let reopened = world.reopen(open, dir).await;
+    async fn secrets_lie_encrypted_and_another_key_opens_nothing(place) {
+        let world = World::new(place).await;
+        let reopened = world.reopen(place).await;
         let (_, endpoint) = reopened.store.directory().endpoint(reopened.endpoints[0]).unwrap();
         assert_eq!(endpoint.secrets.in_force(NOW), ["whsec_very_secret"]);
         assert_eq!(endpoint.headers["authorization"], "Bearer hidden");
         assert!(!format!("{endpoint:?}").contains("very_secret"));
-        let reopened = reopened.reopen(open, dir).await;
+        let reopened = reopened.reopen(place).await;
         drop(reopened.store);
         drop(reopened.feed.events);
-        reopened.feed.writer.join().unwrap();
-        for entry in std::fs::read_dir(dir).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            assert!(!bytes.windows(11).any(|window| window == b"very_secret" || window == b"earer hidde"));
-        }
-        assert!(matches!(open(dir, [2; 32], Clock::manual(NOW)), Err(OpenError::WrongSecretKey)));
+        tokio::task::spawn_blocking(|| reopened.feed.writer.join().unwrap()).await.unwrap();
+        let bytes = place.bytes().await;
+        assert!(!bytes.is_empty());
+        assert!(!bytes.windows(11).any(|window| window == b"very_secret" || window == b"earer hidde"));
+        assert!(matches!(place.open([2; 32]).await, Err(OpenError::WrongSecretKey)));
     }
 }
 
 on_every_driver! {
-    async fn a_second_process_is_kept_out(open, dir) {
-        let _world = World::new(open, dir).await;
-        assert!(matches!(open(dir, [1; 32], Clock::manual(NOW)), Err(OpenError::InUse)));
+    async fn a_second_process_is_kept_off_the_embedded_database_and_welcome_on_the_other(place) {
+        let _world = World::new(place).await;
+        match place.open([1; 32]).await {
+            Err(OpenError::InUse) => assert!(place.is_embedded()),
+            result => assert!(result.is_ok() && !place.is_embedded()),
+        }
+    }
+}
+
+on_every_driver! {
+    async fn a_message_with_a_key_that_was_revoked_on_its_way_is_not_accepted(place) {
+        let world = World::new(place).await;
+        let key = ApiKey {
+            id: KeyId(world.store.new_id()),
+            env: EnvId(1),
+            name: "one".into(),
+            hash: [9; 32],
+            created_ms: NOW,
+            revoked_ms: None,
+        };
+        world.store.change(AppId(0), Change::CreateKey(key.clone()), None).await.unwrap();
+        let message = || NewMessage { credential: Some(key.id), ..world.message("{}") };
+        world.append(message()).await;
+        world.store.change(AppId(0), Change::RevokeKey { key: key.id, at_ms: NOW }, None).await.unwrap();
+        assert!(matches!(world.store.append(message()).await, Err(AppendError::Revoked)));
     }
 }

@@ -1,5 +1,6 @@
 //! Postrider itself, started in a test, and a client that speaks to it as a provider would.
 
+use crate::database;
 use postrider::Server;
 use postrider::config::Config;
 use postrider_clock::Clock;
@@ -77,6 +78,7 @@ impl Start {
         let dir = self.dir.unwrap_or_else(|| TempDir::new().unwrap());
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            database: database::of(dir.path()),
             data: dir.path().to_owned(),
             allow_networks: self.allow.iter().map(|net| net.parse().unwrap()).collect(),
             relax_contracts: self.relax_contracts,

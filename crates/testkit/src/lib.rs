@@ -9,6 +9,7 @@
 
 pub mod app;
 pub mod certs;
+pub mod database;
 pub mod dns;
 pub mod hostile;
 pub mod load;

@@ -1,9 +1,13 @@
 //! Postrider as a process of its own, to be killed.
 
 use crate::app::{Client, KEY, eventually};
+use crate::database;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// 32 bytes.
+const SECRET_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 /// A `postrider serve` that a test may end as it likes. Killed when dropped.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub struct Serve {
     /// `env!("CARGO_BIN_EXE_postrider")`
     pub binary: PathBuf,
     pub data: PathBuf,
+    /// `None`: the embedded one in `data`.
+    pub database: Option<String>,
     pub port: u16,
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
@@ -29,9 +35,12 @@ impl Serve {
         Serve {
             binary: binary.as_ref().to_owned(),
             data: data.to_owned(),
+            database: database::of(data),
             port: free_port(),
             args: ["--allow-network", "127.0.0.0/8", "--relax-contracts"].map(str::to_owned).into(),
-            env: vec![("POSTRIDER_API_KEY".to_owned(), KEY.to_owned())],
+            env: [("POSTRIDER_API_KEY", KEY), ("POSTRIDER_SECRET_KEY", SECRET_KEY)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
         }
     }
 
@@ -39,6 +48,9 @@ impl Serve {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("serve").args(["--listen", &format!("127.0.0.1:{}", self.port)]).arg("--data").arg(&self.data);
+        if let Some(url) = &self.database {
+            command.args(["--database", url]);
+        }
         command.args(&self.args).envs(self.env.iter().cloned()).env("RUST_LOG", "warn").stdin(Stdio::null());
         command
     }

@@ -1,7 +1,7 @@
 //! `/api/v1/app/{app_id}/msg`: what is sent.
 
 use crate::Api;
-use crate::auth::Auth;
+use crate::auth::{Auth, SenderAuth};
 use crate::body::{Raw, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
@@ -110,7 +110,7 @@ async fn list(
     request_body = MessageIn, responses((status = 202, body = MessageOut), Errors))]
 async fn create(
     State(api): State<Api>,
-    auth: Auth,
+    auth: SenderAuth,
     Path(app): Path<String>,
     query: Query,
     idempotency: IdempotencyHeader,

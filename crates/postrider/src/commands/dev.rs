@@ -126,6 +126,7 @@ async fn start(data: &Path, clock: &Clock) -> Result<Server, StartError> {
     let config = |port| Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         data: data.to_owned(),
+        database: None,
         allow_networks: vec![ipnet::Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into()],
         relax_contracts: true,
         default_contract: "standard".to_owned(),

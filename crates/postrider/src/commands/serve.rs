@@ -3,7 +3,7 @@
 use super::fail;
 use crate::cli::ServeArgs;
 use crate::config::Config;
-use crate::keys::secret_key;
+use crate::keys::{KeyError, secret_key};
 use crate::{Server, logs};
 use postrider_clock::Clock;
 use std::error::Error;
@@ -28,7 +28,11 @@ pub fn run(args: ServeArgs) -> ExitCode {
 async fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     let config = Config::load(args)?;
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let secret_key = secret_key(variable("POSTRIDER_SECRET_KEY").as_deref(), &config.data)?;
+    let from_env = variable("POSTRIDER_SECRET_KEY");
+    if config.database.is_some() && from_env.is_none() {
+        return Err(KeyError::NoSecretKey.into());
+    }
+    let secret_key = secret_key(from_env.as_deref(), &config.data)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let server = Server::start(config, secret_key, variable("POSTRIDER_API_KEY"), Clock::system()).await?;

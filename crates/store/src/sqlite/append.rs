@@ -1,7 +1,8 @@
 //! Messages into the transaction of a batch.
 
+use crate::columns::{channels_text, endpoint_bytes};
 use crate::error::AppendError;
-use crate::id::{AppId, EndpointId, MessageId};
+use crate::id::{AppId, MessageId};
 use crate::message::{Appended, IdempotencyKey, NewMessage};
 use crate::recent_keys::RecentKey;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -67,18 +68,4 @@ pub fn move_keys(tx: &Transaction<'_>, keys: &[RecentKey], now_ms: i64) -> Resul
 
 fn event_id_taken(tx: &Transaction<'_>, app: AppId, event_id: &str) -> Result<bool> {
     tx.prepare_cached("SELECT 1 FROM event_ids WHERE app = ? AND event_id = ?")?.exists(params![app.0, event_id])
-}
-
-fn channels_text(channels: &[String]) -> Option<String> {
-    (!channels.is_empty()).then(|| channels.join(","))
-}
-
-/// Eight bytes an id.
-pub fn endpoint_bytes(endpoints: &[EndpointId]) -> Vec<u8> {
-    endpoints.iter().flat_map(|endpoint| endpoint.0.to_be_bytes()).collect()
-}
-
-/// The ids that [`endpoint_bytes`] wrote.
-pub fn endpoints_from(bytes: &[u8]) -> Vec<EndpointId> {
-    bytes.as_chunks::<8>().0.iter().map(|chunk| EndpointId(i64::from_be_bytes(*chunk))).collect()
 }

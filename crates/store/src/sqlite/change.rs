@@ -3,9 +3,9 @@
 use super::record::schedule;
 use crate::config::{Change, Endpoint};
 use crate::error::ChangeError;
+use crate::json::{json, sealed};
 use crate::message::{DeliveryKey, Scheduled};
 use crate::secret::Sealer;
-use rand::Rng;
 use rusqlite::{Transaction, params};
 
 type Result<T> = rusqlite::Result<std::result::Result<T, ChangeError>>;
@@ -156,13 +156,6 @@ fn uid_taken(tx: &Transaction<'_>, row: &Endpoint) -> rusqlite::Result<bool> {
     }
 }
 
-/// Secrets and headers, sealed to this endpoint.
-fn sealed(sealer: &Sealer, row: &Endpoint) -> (Vec<u8>, Vec<u8>) {
-    let mut random = rand::rng();
-    let mut seal = |clear: String| sealer.seal(random.random(), &row.id.0.to_be_bytes(), clear.as_bytes());
-    (seal(json(&row.secrets)), seal(json(&row.headers)))
-}
-
 fn exists(tx: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<bool> {
     tx.prepare_cached(sql)?.exists(params)
 }
@@ -172,9 +165,4 @@ fn none_if_absent<T>(error: rusqlite::Error) -> rusqlite::Result<Option<T>> {
         rusqlite::Error::QueryReturnedNoRows => Ok(None),
         error => Err(error),
     }
-}
-
-/// Our own settings types, whose keys are strings: writing them as JSON can't fail.
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }

@@ -56,8 +56,9 @@ impl Backend for Sqlite {
         Ok(Committed { outcomes, changes })
     }
 
-    fn rest(&mut self) {
+    fn rest(&mut self) -> Result<(), CommitError> {
         self.checkpointer.between_batches(&self.conn);
+        Ok(())
     }
 }
 
@@ -128,7 +129,7 @@ impl Scope<'_> {
                     record(&self.tx, AttemptId(self.ids.next(self.now_ms)), attempt)?;
                 }
             }
-            Item::Park(rows) => rows.iter().try_for_each(|row| schedule(&self.tx, row))?,
+            Item::Park(parked) => parked.rows.iter().try_for_each(|row| schedule(&self.tx, row))?,
             Item::Change(..) | Item::Flush(_) => {}
         }
         Ok(Outcome::Done)
@@ -138,6 +139,9 @@ impl Scope<'_> {
         let Some(entry) = self.directory.app(message.app) else {
             return Ok(Err(AppendError::NoApplication));
         };
+        if message.credential.is_some_and(|key| self.directory.is_revoked(key)) {
+            return Ok(Err(AppendError::Revoked));
+        }
         if entry.routing != message.routing || self.rerouted.contains(&message.app) {
             return Ok(Err(AppendError::StaleRouting));
         }

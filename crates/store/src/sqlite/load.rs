@@ -4,6 +4,7 @@ use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, EventType};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::id::{AppId, EndpointId, KeyId, MessageId};
+use crate::json::opened;
 use crate::message::IdempotencyKey;
 use crate::recent_keys::{RecentKey, RecentKeys};
 use crate::secret::Sealer;
@@ -88,13 +89,15 @@ fn changes(conn: &Connection, sealer: &Sealer) -> Result<Vec<Change>> {
 
 fn endpoint(row: &Row<'_>, sealer: &Sealer) -> Result<Endpoint> {
     let id = EndpointId(row.get(0)?);
+    let (secrets, headers) = opened(sealer, id, row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_blob()?)
+        .map_err(|reason| FromSqlError::Other(reason.into()))?;
     Ok(Endpoint {
         id,
         app: AppId(row.get(1)?),
         uid: row.get(2)?,
         settings: json(row, 3)?,
-        secrets: sealed(row, 4, sealer, id)?,
-        headers: sealed(row, 5, sealer, id)?,
+        secrets,
+        headers,
         failing_since_ms: row.get(6)?,
         created_ms: row.get(7)?,
         updated_ms: row.get(8)?,
@@ -105,11 +108,4 @@ fn endpoint(row: &Row<'_>, sealer: &Sealer) -> Result<Endpoint> {
 fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text).map_err(|error| FromSqlError::Other(Box::new(error)).into())
-}
-
-fn sealed<T: DeserializeOwned>(row: &Row<'_>, column: usize, sealer: &Sealer, id: EndpointId) -> Result<T> {
-    let clear = sealer
-        .open(&id.0.to_be_bytes(), row.get_ref(column)?.as_blob()?)
-        .ok_or_else(|| FromSqlError::Other("a secret can't be decrypted with this key".into()))?;
-    serde_json::from_slice(&clear).map_err(|error| FromSqlError::Other(Box::new(error)).into())
 }

@@ -14,4 +14,4 @@ mod recover;
 mod schema;
 
 pub(crate) use open::open;
-pub(crate) use readers::Readers;
+pub(crate) use readers::Threads;

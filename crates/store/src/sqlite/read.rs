@@ -1,8 +1,8 @@
 //! Reading what passed through.
 
-use super::append::endpoints_from;
+use crate::columns::{channels_from, endpoints_from};
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
-use crate::message::{Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Message, Scheduled};
+use crate::message::{Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Scheduled};
 use crate::query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
 use bytes::Bytes;
 use rusqlite::types::Value;
@@ -114,12 +114,7 @@ pub fn states(conn: &Connection, message: MessageId, endpoints: &[EndpointId]) -
             let key = params![message.0, endpoint.0];
             let success: Option<bool> = last.query_row(key, |row| row.get(0)).optional()?;
             let next_ms: Option<i64> = due.query_row(key, |row| row.get(0))?;
-            Ok(match (success, next_ms) {
-                (_, Some(next_ms)) if success != Some(true) => DeliveryState::Pending { next_ms: Some(next_ms) },
-                (None, _) => DeliveryState::Pending { next_ms: None },
-                (Some(true), _) => DeliveryState::Success,
-                (Some(false), _) => DeliveryState::Fail,
-            })
+            Ok(DeliveryState::of(success, next_ms))
         })
         .collect()
 }
@@ -142,21 +137,20 @@ pub fn endpoint_messages(
 }
 
 /// Deliveries of an endpoint that are due by `until_ms`, the oldest first.
-pub fn due(conn: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Vec<Scheduled>> {
-    conn.prepare_cached(
-        "SELECT message, manual, due_ms, attempts FROM schedule WHERE endpoint = ? AND due_ms <= ? ORDER BY due_ms LIMIT ?",
-    )?
-    .query_map(params![endpoint.0, until_ms, limit as i64], |row| {
-        let delivery = DeliveryKey { message: MessageId(row.get(0)?), endpoint, manual: row.get(1)? };
-        Ok(Scheduled { delivery, due_ms: row.get(2)?, attempts: row.get(3)? })
-    })?
-    .collect()
-}
-
-/// When the first delivery of an endpoint after `from_ms` is due.
-pub fn next_due(conn: &Connection, endpoint: EndpointId, from_ms: i64) -> Result<Option<i64>> {
-    conn.prepare_cached("SELECT min(due_ms) FROM schedule WHERE endpoint = ? AND due_ms > ?")?
-        .query_row(params![endpoint.0, from_ms], |row| row.get(0))
+pub fn due(conn: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due> {
+    let rows = conn
+        .prepare_cached(
+            "SELECT message, manual, due_ms, attempts FROM schedule WHERE endpoint = ? AND due_ms <= ? ORDER BY due_ms LIMIT ?",
+        )?
+        .query_map(params![endpoint.0, until_ms, limit as i64], |row| {
+            let delivery = DeliveryKey { message: MessageId(row.get(0)?), endpoint, manual: row.get(1)? };
+            Ok(Scheduled { delivery, due_ms: row.get(2)?, attempts: row.get(3)? })
+        })?
+        .collect::<Result<_>>()?;
+    let next_ms = conn
+        .prepare_cached("SELECT min(due_ms) FROM schedule WHERE endpoint = ? AND due_ms > ?")?
+        .query_row(params![endpoint.0, until_ms], |row| row.get(0))?;
+    Ok(Due { rows, next_ms, owned: true })
 }
 
 /// Each endpoint with waiting deliveries, and when the first is due. Skips from endpoint to
@@ -188,7 +182,7 @@ pub fn message_row(row: &Row<'_>) -> Result<Message> {
         app: AppId(row.get(1)?),
         event_type: row.get(2)?,
         event_id: row.get(3)?,
-        channels: channels.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect(),
+        channels: channels_from(channels.as_deref()),
         endpoints: endpoints_from(row.get_ref(5)?.as_blob()?),
         created_ms: row.get(6)?,
         payload: Bytes::from(row.get::<_, Vec<u8>>(7)?),

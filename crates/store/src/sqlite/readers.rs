@@ -15,10 +15,10 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 
 /// The pool. Cloning shares it; the threads end with the last clone.
 #[derive(Clone, Debug)]
-pub struct Readers(Sender<Job>);
+pub struct Threads(Sender<Job>);
 
-impl Readers {
-    pub fn open(path: &Path) -> Result<Readers, OpenError> {
+impl Threads {
+    pub fn open(path: &Path) -> Result<Threads, OpenError> {
         let (jobs, queue) = bounded::<Job>(WAITING);
         for n in 0..THREADS {
             let conn = open_reader(path)?;
@@ -28,7 +28,7 @@ impl Readers {
                 .spawn(move || queue.iter().for_each(|job| job(&conn)))
                 .map_err(|error| OpenError::Database(error.to_string()))?;
         }
-        Ok(Readers(jobs))
+        Ok(Threads(jobs))
     }
 
     /// Runs `query` on one of the connections.

@@ -2,8 +2,8 @@
 //!
 //! Nothing is matched again: the message holds the endpoints that matched when it was accepted.
 
-use super::append::endpoints_from;
 use super::record::schedule;
+use crate::columns::endpoints_from;
 use crate::id::MessageId;
 use crate::message::{DeliveryKey, Scheduled};
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, params};

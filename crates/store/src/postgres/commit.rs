@@ -1,0 +1,425 @@
+//! The writer's driver: a batch in one transaction, its statements sent together.
+//!
+//! Every commit carries the node's fence and a number. When the connection breaks in it, nobody knows
+//! whether it happened: [`Backend::resolve`] raises the fence, so that it can't happen any more, and
+//! reads the number.
+
+use super::append::{self, APPEND, Columns, FORGET};
+use super::change::{change, log};
+use super::connect::Connector;
+use super::node::{Introduction, Node, leave, read_back, register};
+use super::partition::{DEFAULT_CLASS, Partitions};
+use super::record::{Attempts, RECORD, Rows, SCHEDULE, UNSCHEDULE};
+use super::refresh::Refresh;
+use super::session::{Param, Session};
+use crate::backend::{Backend, CommitError, Committed};
+use crate::batch::{Batch, ChangeRequest, Item, Outcome, Parked};
+use crate::config::Change;
+use crate::error::{AppendError, ChangeError, with_cause};
+use crate::id::{AttemptId, IdSource, MessageId};
+use crate::lease::Lease;
+use crate::message::{Appended, NewMessage, Scheduled};
+use crate::secret::Sealer;
+use crate::{Changed, RememberedAnswer};
+use bytes::Bytes;
+use postrider_clock::Clock;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Error, Row};
+
+/// After this a commit counts as lost, and is read back.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+const BEGIN: &str = "SELECT postrider_begin($1, $2, $3, $4, $5, $6, $7)";
+/// Tries of a commit that got into a deadlock with another node's.
+const TRIES: usize = 5;
+
+/// What the writer thread owns of the database.
+pub struct Postgres {
+    pub runtime: Arc<Runtime>,
+    pub connector: Connector,
+    pub session: Option<Session>,
+    pub clock: Clock,
+    pub sealer: Sealer,
+    pub ids: Arc<IdSource>,
+    pub lease: Arc<Lease>,
+    pub who: Introduction,
+    pub node: Node,
+    /// The node's id for readers.
+    pub node_id: Arc<AtomicI64>,
+    pub partitions: Partitions,
+    pub refresh: Refresh,
+    /// What was sent and has not been answered.
+    pub sent: Option<Sent>,
+}
+
+/// What must be remembered of a commit until it is answered.
+pub struct Sent {
+    /// The id of each message of the batch, in order.
+    messages: Vec<i64>,
+    /// The outcome of each change, in order.
+    changes: Vec<Result<Changed, ChangeError>>,
+}
+
+/// A batch as columns.
+struct Plan<'a> {
+    messages: Columns<'a>,
+    attempts: Attempts<'a>,
+    parked: Rows,
+    retried: Rows,
+    done: Rows,
+    changes: Vec<&'a ChangeRequest>,
+}
+
+impl Backend for Postgres {
+    fn commit(&mut self, batch: &Batch, watermark: Option<i64>) -> Result<Committed, CommitError> {
+        let runtime = self.runtime.clone();
+        runtime.block_on(async {
+            for _ in 1..TRIES {
+                match self.commit_once(batch, watermark).await {
+                    Err(CommitError::Deadlock) => {}
+                    result => return result,
+                }
+            }
+            self.commit_once(batch, watermark).await
+        })
+    }
+
+    fn rest(&mut self) -> Result<(), CommitError> {
+        if self.lease.wants_renewal() { self.commit(&Batch::default(), None).map(|_| ()) } else { Ok(()) }
+    }
+
+    fn resolve(&mut self, batch: &Batch) -> Result<Option<Committed>, CommitError> {
+        let runtime = self.runtime.clone();
+        runtime.block_on(async {
+            let session = self.connect().await?;
+            let known = read_back(&session, &self.node).await.map_err(commit_error)?;
+            match known.fence {
+                Some(fence) => self.node.fence = fence,
+                None => tracing::warn!("this node was given up by the others while the database was away"),
+            }
+            let committed = match &self.sent {
+                Some(sent) if known.committed => {
+                    let sql = "SELECT id FROM messages WHERE id = ANY($1)";
+                    let rows = session.query(sql, &[(&sent.messages, Type::INT8_ARRAY)]).await;
+                    Some(append::ids(&rows.map_err(commit_error)?))
+                }
+                _ => None,
+            };
+            self.session = Some(session);
+            match committed {
+                Some(inserted) => self.answer(batch, &inserted).await.map(Some),
+                None => Ok(None),
+            }
+        })
+    }
+
+    fn rejoin(&mut self) -> Result<i64, CommitError> {
+        let runtime = self.runtime.clone();
+        runtime.block_on(async {
+            let session = self.connect().await?;
+            let started = self.lease.now_ms();
+            let node = register(&session, &self.who, &self.ids).await.map_err(commit_error)?;
+            self.node = node.ok_or(CommitError::Full)?;
+            self.node_id.store(self.node.id, Ordering::Relaxed);
+            self.lease.renew(started);
+            self.sent = None;
+            self.session = Some(session);
+            Ok(self.ids.newest())
+        })
+    }
+
+    fn close(&mut self) {
+        let runtime = self.runtime.clone();
+        runtime.block_on(async {
+            if let Some(session) = &self.session
+                && let Err(error) = leave(session, &self.node).await
+            {
+                tracing::warn!(%error, "could not say goodbye; the others wait until the lease ends");
+            }
+        });
+    }
+}
+
+impl Postgres {
+    async fn connect(&self) -> Result<Session, CommitError> {
+        let connected = tokio::time::timeout(COMMIT_TIMEOUT, Session::connect(&self.runtime, &self.connector)).await;
+        match connected {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(error)) => Err(commit_error(error)),
+            Err(_) => Err(CommitError::Unknown),
+        }
+    }
+
+    async fn commit_once(&mut self, batch: &Batch, watermark: Option<i64>) -> Result<Committed, CommitError> {
+        self.sent = None;
+        let started = self.lease.now_ms();
+        let Some(session) = self.session.take() else { return Err(CommitError::Unknown) };
+        match tokio::time::timeout(COMMIT_TIMEOUT, self.send(session, batch, watermark)).await {
+            Ok(Ok(inserted)) => {
+                self.lease.renew(started);
+                self.answer(batch, &inserted).await
+            }
+            Ok(Err(error)) => Err(error),
+            // The session is gone with the future that had it.
+            Err(_) => Err(CommitError::Unknown),
+        }
+    }
+
+    /// Commits, and returns the messages that were inserted. The session is kept only when it is sound.
+    async fn send(
+        &mut self,
+        mut session: Session,
+        batch: &Batch,
+        watermark: Option<i64>,
+    ) -> Result<HashSet<i64>, CommitError> {
+        // Large, as it holds every column; it lives as long as the commit.
+        let result = Box::pin(self.transaction(&mut session, batch, watermark)).await.map_err(commit_error);
+        match &result {
+            Err(CommitError::Unknown) => {}
+            Err(_) => {
+                // Nothing is left open, whichever statement failed.
+                if session.batch("ROLLBACK").await.is_ok() {
+                    self.session = Some(session);
+                }
+            }
+            Ok(_) => self.session = Some(session),
+        }
+        result
+    }
+
+    async fn transaction(
+        &mut self,
+        session: &mut Session,
+        batch: &Batch,
+        watermark: Option<i64>,
+    ) -> Result<HashSet<i64>, Error> {
+        let node = self.node.id;
+        let plan = plan(batch, &self.ids, self.clock.wall_ms(), node);
+        self.partitions.ensure(session, DEFAULT_CLASS, &plan.messages.ids).await?;
+        self.partitions.ensure(session, DEFAULT_CLASS, &plan.attempts.messages).await?;
+        self.node.seq += 1;
+        let (lease_ms, newest, exclusive) = (self.who.lease_ms, self.ids.newest(), !plan.changes.is_empty());
+        let begin = [
+            (&node as _, Type::INT8),
+            (&self.node.fence as _, Type::INT8),
+            (&self.node.seq as _, Type::INT8),
+            (&lease_ms as _, Type::INT4),
+            (&newest as _, Type::INT8),
+            (&watermark as _, Type::INT8),
+            (&exclusive as _, Type::BOOL),
+        ];
+        let messages = plan.messages.params(&DEFAULT_CLASS, &node);
+        let forget = plan.messages.forget_params();
+        let attempts = plan.attempts.params(&DEFAULT_CLASS);
+        let (parked, retried, done) = (plan.parked.params(&node), plan.retried.params(&node), plan.done.keys());
+        let (has_messages, forgets) = (!plan.messages.ids.is_empty(), plan.messages.forgets);
+        let (has_attempts, has_parked) = (!plan.attempts.messages.is_empty(), !plan.parked.endpoints.is_empty());
+        let (has_retried, has_done) = (!plan.retried.endpoints.is_empty(), !plan.done.endpoints.is_empty());
+        for (wanted, sql, params) in [
+            (true, BEGIN, &begin[..]),
+            (has_messages, APPEND, &messages[..]),
+            (forgets, FORGET, &forget[..]),
+            (has_attempts, RECORD, &attempts[..]),
+            (has_parked || has_retried, SCHEDULE, &parked[..]),
+            (has_done, UNSCHEDULE, &done[..]),
+        ] {
+            if wanted {
+                prepare(session, sql, params).await?;
+            }
+        }
+        let mut sent = Sent { messages: plan.messages.ids.clone(), changes: Vec::new() };
+        let session = &*session;
+        let head = async {
+            session.batch("BEGIN").await?;
+            query(session, true, BEGIN, &begin).await
+        };
+        let tail = async {
+            // Polled in this order, they are sent in this order, and each waits for no other's answer.
+            tokio::try_join!(
+                query(session, has_messages, APPEND, &messages),
+                query(session, forgets, FORGET, &forget),
+                query(session, has_attempts, RECORD, &attempts),
+                query(session, has_parked, SCHEDULE, &parked),
+                query(session, has_retried, SCHEDULE, &retried),
+                query(session, has_done, UNSCHEDULE, &done),
+                session.batch("COMMIT"),
+            )
+        };
+        let rows = if plan.changes.is_empty() {
+            self.sent = Some(sent);
+            let (begun, begin, rest) = tokio::join!(session.batch("BEGIN"), query(session, true, BEGIN, &begin), tail);
+            // The first error is the reason; the later ones only say that the transaction is over.
+            begun?;
+            begin?;
+            rest?
+        } else {
+            head.await?;
+            for request in &plan.changes {
+                sent.changes.push(self.change(session, request).await?);
+            }
+            self.sent = Some(sent);
+            tail.await?
+        };
+        Ok(append::ids(&rows.0))
+    }
+
+    async fn change(&self, session: &Session, request: &ChangeRequest) -> Result<Result<Changed, ChangeError>, Error> {
+        if let Some((key, _)) = &request.idempotency {
+            let sql = "SELECT body, status, answer FROM idempotency WHERE key = $1";
+            let earlier = session.query(sql, &[(&&key.key[..], Type::BYTEA)]).await?;
+            if let Some(row) = earlier.first() {
+                let same = row.get::<_, &[u8]>(0) == key.body;
+                let (status, answer): (Option<i32>, Option<&[u8]>) = (row.get(1), row.get(2));
+                return Ok(match (same, status.and_then(|status| u16::try_from(status).ok()), answer) {
+                    (true, Some(status), Some(answer)) => {
+                        Ok(Changed::Repeat(RememberedAnswer { status, body: Bytes::copy_from_slice(answer) }))
+                    }
+                    _ => Err(ChangeError::IdempotencyMismatch),
+                });
+            }
+        }
+        match change(session, &self.sealer, &request.change).await? {
+            Ok(Some(touched)) => log(session, &touched).await?,
+            Ok(None) => {}
+            Err(refused) => return Ok(Err(refused)),
+        }
+        if let Some((key, answer)) = &request.idempotency {
+            let sql = "INSERT INTO idempotency (key, body, created_ms, status, answer) VALUES ($1, $2, $3, $4, $5)";
+            session
+                .query(
+                    sql,
+                    &[
+                        (&&key.key[..], Type::BYTEA),
+                        (&&key.body[..], Type::BYTEA),
+                        (&request.now_ms, Type::INT8),
+                        (&i32::from(answer.status), Type::INT4),
+                        (&&answer.body[..], Type::BYTEA),
+                    ],
+                )
+                .await?;
+        }
+        Ok(Ok(Changed::Applied))
+    }
+
+    /// The outcome of each item of a batch that is committed.
+    async fn answer(&mut self, batch: &Batch, inserted: &HashSet<i64>) -> Result<Committed, CommitError> {
+        let sent = self.sent.take().unwrap_or(Sent { messages: vec![], changes: vec![] });
+        let asked = batch.items.iter().filter_map(|item| match item {
+            Item::Append(message, _) => Some(message),
+            _ => None,
+        });
+        let refused: Vec<&NewMessage> =
+            asked.zip(&sent.messages).filter(|(_, id)| !inserted.contains(id)).map(|(message, _)| message).collect();
+        let mut reasons = self.reasons(&refused).await.into_iter();
+        let stale = reasons.as_slice().iter().any(|reason| {
+            matches!(reason, Err(AppendError::StaleRouting | AppendError::NoApplication | AppendError::Revoked))
+        });
+        if (stale || !sent.changes.is_empty())
+            && let Err(error) = self.refresh.now().await
+        {
+            tracing::warn!(%error, "could not read what changed; it will be read later");
+        }
+        let (mut ids, mut changed) = (sent.messages.iter(), sent.changes.into_iter());
+        let mut changes = Vec::new();
+        let outcomes = batch.items.iter().map(|item| match item {
+            Item::Append(..) => Outcome::Appended(match ids.next().filter(|id| inserted.contains(id)) {
+                Some(id) => Ok(Appended::New(MessageId(*id))),
+                None => reasons.next().unwrap_or(Err(AppendError::StaleRouting)),
+            }),
+            Item::Change(request, _) => {
+                let result = changed.next().unwrap_or(Err(ChangeError::Outdated));
+                // Everything else was read back from the database by the refresh.
+                if matches!((&request.change, &result), (Change::Resend { .. }, Ok(Changed::Applied))) {
+                    changes.push(request.change.clone());
+                }
+                Outcome::Changed(result)
+            }
+            Item::Attempts(_) | Item::Park(_) | Item::Flush(_) => Outcome::Done,
+        });
+        let outcomes = outcomes.collect();
+        Ok(Committed { outcomes, changes })
+    }
+
+    /// Why messages were not taken. The batch is committed, so an error here refuses only them.
+    async fn reasons(&mut self, refused: &[&NewMessage]) -> Vec<Result<Appended, AppendError>> {
+        if refused.is_empty() {
+            return vec![];
+        }
+        let explained = match &self.session {
+            Some(session) => append::explain(session, refused).await.map_err(|error| with_cause(&error)),
+            None => Err("no connection".to_owned()),
+        };
+        explained.unwrap_or_else(|reason| {
+            tracing::warn!(reason, "could not find out why messages were not taken");
+            refused.iter().map(|_| Err(AppendError::StaleRouting)).collect()
+        })
+    }
+}
+
+/// The batch as columns, with ids for its messages and attempts.
+fn plan<'a>(batch: &'a Batch, ids: &IdSource, now_ms: i64, node: i64) -> Plan<'a> {
+    let mut plan = Plan {
+        messages: Columns::default(),
+        attempts: Attempts::default(),
+        parked: Rows::default(),
+        retried: Rows::default(),
+        done: Rows::default(),
+        changes: Vec::new(),
+    };
+    for item in &batch.items {
+        match item {
+            Item::Append(message, _) => plan.messages.push(MessageId(ids.next(now_ms)), message),
+            Item::Change(request, _) => plan.changes.push(request),
+            Item::Attempts(records) => {
+                for record in records {
+                    plan.attempts.push(AttemptId(ids.next(now_ms)), record);
+                    let row = |due_ms, attempts| Scheduled { delivery: record.delivery, due_ms, attempts };
+                    match record.retry {
+                        Some(retry) => plan.retried.push(&row(retry.due_ms, retry.attempts), None),
+                        None if record.stored => plan.done.push(&row(0, 0), None),
+                        None => {}
+                    }
+                }
+            }
+            Item::Park(Parked { rows, held }) => {
+                rows.iter().for_each(|row| plan.parked.push(row, held.then_some(node)))
+            }
+            Item::Flush(_) => {}
+        }
+    }
+    plan
+}
+
+async fn prepare(session: &mut Session, sql: &'static str, params: &[Param<'_>]) -> Result<(), Error> {
+    let types: Vec<Type> = params.iter().map(|(_, of)| of.clone()).collect();
+    session.prepare(sql, &types).await
+}
+
+async fn query(session: &Session, wanted: bool, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+    if wanted { session.query(sql, params).await } else { Ok(vec![]) }
+}
+
+fn commit_error(error: Error) -> CommitError {
+    let Some(db) = error.as_db_error() else {
+        // A value that can't be sent at all; everything else without a code is the connection.
+        let unsendable = error.to_string().contains("serializing parameter");
+        return if unsendable { CommitError::Rejected(with_cause(&error)) } else { CommitError::Unknown };
+    };
+    match db.code() {
+        code if code.code() == "PR001" => CommitError::Lost,
+        code if *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE => {
+            CommitError::Deadlock
+        }
+        code if *code == SqlState::DISK_FULL => CommitError::Full,
+        // 57P..: shutting down, starting up, crashed; 08...: the connection; 25P03: it took too long;
+        // 53300: too many connections; 25006: a standby that took over for a moment.
+        code if ["57P", "08"].iter().any(|class| code.code().starts_with(class)) => CommitError::Unknown,
+        code if ["25P03", "53300", "25006"].contains(&code.code()) => CommitError::Unknown,
+        _ => CommitError::Rejected(with_cause(&error)),
+    }
+}

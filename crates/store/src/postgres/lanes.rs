@@ -1,0 +1,89 @@
+//! Whose turn an endpoint's schedule is: one node's at a time, until it lets go or is gone.
+
+use crate::error::StoreError;
+use crate::id::{EndpointId, MessageId};
+use crate::message::{DeliveryKey, Due, Scheduled};
+use deadpool_postgres::Object;
+use tokio_postgres::types::Type;
+
+/// Whether `node` works on the endpoint's schedule; takes it when nobody living does.
+async fn own(client: &Object, endpoint: EndpointId, node: i64) -> Result<bool, StoreError> {
+    let params = [(&endpoint.0 as _, Type::INT8), (&node as _, Type::INT8)];
+    let mine = client.query_typed("SELECT 1 FROM lanes WHERE endpoint = $1 AND node = $2", &params).await?;
+    if !mine.is_empty() {
+        return Ok(true);
+    }
+    let taken = client
+        .query_typed(
+            "INSERT INTO lanes (endpoint, node) SELECT $1, $2
+             WHERE EXISTS (SELECT 1 FROM nodes WHERE id = $2 AND NOT dead)
+             ON CONFLICT (endpoint) DO UPDATE SET node = excluded.node
+             WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = lanes.node AND NOT n.dead AND n.lease_until > clock_timestamp())
+             RETURNING 1",
+            &params,
+        )
+        .await?;
+    Ok(!taken.is_empty())
+}
+
+/// What the node may work on of an endpoint's schedule: all but what another living node holds.
+const FREE: &str = "(holder IS NULL OR holder = $2 OR NOT EXISTS
+    (SELECT 1 FROM nodes n WHERE n.id = holder AND NOT n.dead AND n.lease_until > clock_timestamp()))";
+
+/// Deliveries of an endpoint that are due by `until_ms`, the oldest first.
+pub async fn due(
+    client: &Object,
+    node: i64,
+    endpoint: EndpointId,
+    until_ms: i64,
+    limit: usize,
+) -> Result<Due, StoreError> {
+    if !own(client, endpoint, node).await? {
+        return Ok(Due::default());
+    }
+    let (limit, common) =
+        (limit as i64, [(&endpoint.0 as _, Type::INT8), (&node as _, Type::INT8), (&until_ms as _, Type::INT8)]);
+    let sql = format!(
+        "SELECT message, manual, due_ms, attempts FROM schedule
+         WHERE endpoint = $1 AND due_ms <= $3 AND {FREE} ORDER BY due_ms LIMIT $4"
+    );
+    let rows = client.query_typed(&sql, &[&common[..], &[(&limit as _, Type::INT8)]].concat()).await?;
+    let sql = format!("SELECT min(due_ms) FROM schedule WHERE endpoint = $1 AND due_ms > $3 AND {FREE}");
+    let next = client.query_typed(&sql, &common).await?;
+    let scheduled = rows.iter().map(|row| Scheduled {
+        delivery: DeliveryKey { message: MessageId(row.get(0)), endpoint, manual: row.get(1) },
+        due_ms: row.get(2),
+        attempts: row.get::<_, i32>(3).cast_unsigned(),
+    });
+    Ok(Due { rows: scheduled.collect(), next_ms: next.first().and_then(|row| row.get(0)), owned: true })
+}
+
+/// Each endpoint with waiting deliveries that no other living node works on, and when the first is
+/// due. Skips from endpoint to endpoint by index.
+pub async fn waiting_endpoints(client: &Object, node: i64) -> Result<Vec<(EndpointId, i64)>, StoreError> {
+    let rows = client
+        .query_typed(
+            "WITH RECURSIVE waiting AS (
+               (SELECT endpoint FROM schedule ORDER BY endpoint LIMIT 1)
+               UNION ALL
+               SELECT (SELECT s.endpoint FROM schedule s WHERE s.endpoint > w.endpoint ORDER BY s.endpoint LIMIT 1)
+               FROM waiting w WHERE w.endpoint IS NOT NULL
+             )
+             SELECT w.endpoint, (SELECT min(due_ms) FROM schedule s WHERE s.endpoint = w.endpoint)
+             FROM waiting w LEFT JOIN lanes l ON l.endpoint = w.endpoint
+             WHERE w.endpoint IS NOT NULL AND (l.node IS NULL OR l.node = $1 OR NOT EXISTS
+               (SELECT 1 FROM nodes n WHERE n.id = l.node AND NOT n.dead AND n.lease_until > clock_timestamp()))",
+            &[(&node, Type::INT8)],
+        )
+        .await?;
+    // A row may have gone between the two looks at it.
+    Ok(rows.iter().filter_map(|row| Some((EndpointId(row.get(0)), row.get::<_, Option<i64>>(1)?))).collect())
+}
+
+/// Lets go of endpoints that the node has nothing to do for.
+pub async fn release(client: &Object, node: i64, endpoints: &[EndpointId]) -> Result<(), StoreError> {
+    let ids: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.0).collect();
+    let sql = "DELETE FROM lanes WHERE node = $1 AND endpoint = ANY($2)";
+    client.query_typed(sql, &[(&node, Type::INT8), (&ids, Type::INT8_ARRAY)]).await?;
+    Ok(())
+}

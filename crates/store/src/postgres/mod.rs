@@ -1,0 +1,26 @@
+//! PostgreSQL: any number of nodes on one database.
+//!
+//! Each process is a node with a lease that its commits renew ([`node`]). What a node accepts it
+//! delivers from memory; what waits lies in the schedule, where an endpoint's lane belongs to one
+//! node at a time ([`lanes`]). When a lease ends, the others adopt what the node had ([`adopt`]).
+//! The configuration is in every node's memory; its version is checked in each commit ([`refresh`]).
+
+mod adopt;
+mod append;
+mod change;
+mod commit;
+mod connect;
+mod lanes;
+mod load;
+mod node;
+mod open;
+mod partition;
+pub(crate) mod read;
+mod record;
+mod refresh;
+mod schema;
+mod session;
+
+pub use connect::PostgresOptions;
+pub(crate) use open::open;
+pub(crate) use read::Reads;

@@ -1,0 +1,130 @@
+//! Finished attempts, and deliveries that are to wait, into the transaction of a batch.
+
+use super::session::Param;
+use crate::id::AttemptId;
+use crate::message::{AttemptRecord, Scheduled};
+use std::collections::BTreeSet;
+use tokio_postgres::types::Type;
+
+pub const RECORD: &str = "
+INSERT INTO attempts (id, class, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms,
+  manual, response)
+SELECT id, $13, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::smallint[], $6::text[], $7::text[], $8::text[],
+  $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[])
+AS g (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response)";
+
+/// Puts deliveries in the schedule, or moves them there. Who wrote them takes the endpoint's lane if
+/// nobody has it.
+pub const SCHEDULE: &str = "
+WITH given AS (
+  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::integer[], $6::bigint[])
+  AS g (endpoint, message, manual, due_ms, attempts, holder)
+), lane AS (
+  INSERT INTO lanes (endpoint, node) SELECT DISTINCT endpoint, $7::bigint FROM given ORDER BY endpoint
+  ON CONFLICT DO NOTHING
+)
+INSERT INTO schedule (endpoint, message, manual, due_ms, attempts, holder) SELECT * FROM given
+ON CONFLICT (endpoint, message, manual)
+DO UPDATE SET due_ms = excluded.due_ms, attempts = excluded.attempts, holder = excluded.holder";
+
+pub const UNSCHEDULE: &str = "
+DELETE FROM schedule s USING unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS g (endpoint, message, manual)
+WHERE s.endpoint = g.endpoint AND s.message = g.message AND s.manual = g.manual";
+
+/// The columns of a batch's attempts.
+#[derive(Default)]
+pub struct Attempts<'a> {
+    ids: Vec<i64>,
+    pub messages: Vec<i64>,
+    endpoints: Vec<i64>,
+    successes: Vec<bool>,
+    statuses: Vec<i16>,
+    codes: Vec<Option<&'a str>>,
+    reasons: Vec<Option<String>>,
+    urls: Vec<&'a str>,
+    started: Vec<i64>,
+    durations: Vec<i64>,
+    manual: Vec<bool>,
+    responses: Vec<&'a [u8]>,
+}
+
+impl<'a> Attempts<'a> {
+    pub fn push(&mut self, id: AttemptId, record: &'a AttemptRecord) {
+        let (code, reason) = record.outcome.error.as_ref().map(|(code, reason)| (code.as_str(), reason)).unzip();
+        self.ids.push(id.0);
+        self.messages.push(record.delivery.message.0);
+        self.endpoints.push(record.delivery.endpoint.0);
+        self.successes.push(record.outcome.success);
+        self.statuses.push(record.outcome.status.cast_signed());
+        self.codes.push(code);
+        // The one character that a text of PostgreSQL can't hold.
+        self.reasons.push(reason.map(|reason| reason.replace('\0', "\u{fffd}")));
+        self.urls.push(&record.url);
+        self.started.push(record.started_ms);
+        self.durations.push(record.duration_ms);
+        self.manual.push(record.delivery.manual);
+        self.responses.push(&record.response);
+    }
+
+    pub fn params<'b>(&'b self, class: &'b i16) -> [Param<'b>; 13] {
+        [
+            (&self.ids, Type::INT8_ARRAY),
+            (&self.messages, Type::INT8_ARRAY),
+            (&self.endpoints, Type::INT8_ARRAY),
+            (&self.successes, Type::BOOL_ARRAY),
+            (&self.statuses, Type::INT2_ARRAY),
+            (&self.codes, Type::TEXT_ARRAY),
+            (&self.reasons, Type::TEXT_ARRAY),
+            (&self.urls, Type::TEXT_ARRAY),
+            (&self.started, Type::INT8_ARRAY),
+            (&self.durations, Type::INT8_ARRAY),
+            (&self.manual, Type::BOOL_ARRAY),
+            (&self.responses, Type::BYTEA_ARRAY),
+            (class, Type::INT2),
+        ]
+    }
+}
+
+/// The columns of rows of the schedule.
+#[derive(Default)]
+pub struct Rows {
+    pub endpoints: Vec<i64>,
+    messages: Vec<i64>,
+    manual: Vec<bool>,
+    due: Vec<i64>,
+    attempts: Vec<i32>,
+    holders: Vec<Option<i64>>,
+    seen: BTreeSet<(i64, i64, bool)>,
+}
+
+impl Rows {
+    /// One row for each delivery: the first that is pushed stays.
+    pub fn push(&mut self, row: &Scheduled, holder: Option<i64>) {
+        let key = (row.delivery.endpoint.0, row.delivery.message.0, row.delivery.manual);
+        if self.seen.insert(key) {
+            self.endpoints.push(key.0);
+            self.messages.push(key.1);
+            self.manual.push(key.2);
+            self.due.push(row.due_ms);
+            self.attempts.push(row.attempts.cast_signed());
+            self.holders.push(holder);
+        }
+    }
+
+    pub fn params<'b>(&'b self, node: &'b i64) -> [Param<'b>; 7] {
+        [
+            (&self.endpoints, Type::INT8_ARRAY),
+            (&self.messages, Type::INT8_ARRAY),
+            (&self.manual, Type::BOOL_ARRAY),
+            (&self.due, Type::INT8_ARRAY),
+            (&self.attempts, Type::INT4_ARRAY),
+            (&self.holders, Type::INT8_ARRAY),
+            (node, Type::INT8),
+        ]
+    }
+
+    pub fn keys(&self) -> [Param<'_>; 3] {
+        [(&self.endpoints, Type::INT8_ARRAY), (&self.messages, Type::INT8_ARRAY), (&self.manual, Type::BOOL_ARRAY)]
+    }
+}
