@@ -47,7 +47,7 @@ async fn a_full_disk_refuses_messages_and_goes_on_when_there_is_room() {
     let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![0u8; 30 << 20]).unwrap();
     let receiver = Receiver::counting().await;
-    let serve = Serve::new(BINARY, &disk.path().join("data"));
+    let serve = Serve::embedded(BINARY, &disk.path().join("data"));
     let server = serve.start().await;
     let mut load = Load::start(&server.client, 4, 20_000).await;
     load.endpoint(&receiver, "/hook").await;
@@ -147,7 +147,7 @@ async fn a_wrong_start_says_what_would_be_right() {
     };
     let key = |byte: &str| byte.repeat(42) + "A=";
     // Makes the data with one key, then ends.
-    let mut first = Serve::new(BINARY, data.path());
+    let mut first = Serve::embedded(BINARY, data.path());
     first.env.push(("POSTRIDER_SECRET_KEY".to_owned(), key("A")));
     let server = first.start().await;
     let taken = run(&[("POSTRIDER_API_KEY", KEY), ("POSTRIDER_SECRET_KEY", &key("A"))], &[]);
@@ -166,6 +166,11 @@ async fn a_wrong_start_says_what_would_be_right() {
     assert!(weak.contains("16 to 256 printable"), "{weak}");
     let contract = run(&[("POSTRIDER_SECRET_KEY", &key("A"))], &["--default-contract", "nope"]);
     assert!(contract.contains("\"nope\" is not a contract; there are scope, standard"), "{contract}");
-    let database = run(&[], &["--database", "mysql://x"]);
-    assert!(database.contains("--database"), "{database}");
+    let database = run(&[], &["--database", "mysql://me:secret@x"]);
+    assert!(database.contains("--database") && !database.contains("secret"), "{database}");
+    let postgres = ["--database", "postgres://me:secret@127.0.0.1:1/x"];
+    let keyless = run(&[], &postgres);
+    assert!(keyless.contains("POSTRIDER_SECRET_KEY must be set"), "{keyless}");
+    let away = run(&[("POSTRIDER_SECRET_KEY", &key("A"))], &postgres);
+    assert!(away.contains("can't open the database") && !away.contains("secret"), "{away}");
 }

@@ -44,6 +44,11 @@ impl Serve {
         }
     }
 
+    /// The same on the embedded database, whatever the other tests run on.
+    pub fn embedded(binary: impl AsRef<Path>, data: &Path) -> Serve {
+        Serve { database: None, ..Serve::new(binary, data) }
+    }
+
     /// The command, not started.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);

@@ -4,6 +4,7 @@
 use super::session::{Param, Session};
 use crate::config::{Change, Endpoint};
 use crate::error::ChangeError;
+use crate::id::EndpointId;
 use crate::json::{json, sealed};
 use crate::secret::Sealer;
 use tokio_postgres::Error;
@@ -13,7 +14,8 @@ use tokio_postgres::types::{ToSql, Type};
 pub struct Touched {
     pub kind: &'static str,
     pub id: Option<i64>,
-    pub env: Option<i64>,
+    /// The environment of an event type, the application of an endpoint.
+    pub scope: Option<i64>,
     pub name: Option<String>,
 }
 
@@ -30,8 +32,12 @@ fn text<'a>(value: &'a (dyn ToSql + Sync)) -> Param<'a> {
     (value, Type::TEXT)
 }
 
+fn endpoint(id: EndpointId, app: i64) -> Touched {
+    Touched { kind: "endpoint", id: Some(id.0), scope: Some(app), name: None }
+}
+
 fn by_id(kind: &'static str, id: i64) -> Touched {
-    Touched { kind, id: Some(id), env: None, name: None }
+    Touched { kind, id: Some(id), scope: None, name: None }
 }
 
 /// Writes one change. A conflict is found before anything is written.
@@ -120,22 +126,23 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
                 )
                 .await?;
             reroute(session, row.app.0, row.version).await?;
-            (rows, by_id("endpoint", row.id.0))
+            (rows, endpoint(row.id, row.app.0))
         }
         Change::UpdateEndpoint { row, based_on } => match update_endpoint(session, sealer, row, *based_on).await? {
-            Ok(()) => return Ok(Ok(Some(by_id("endpoint", row.id.0)))),
+            Ok(()) => return Ok(Ok(Some(endpoint(row.id, row.app.0)))),
             Err(refused) => return Ok(Err(refused)),
         },
-        Change::DeleteEndpoint { endpoint, version } => {
-            let rows = session.query("DELETE FROM endpoints WHERE id = $1 RETURNING app", &[int(&endpoint.0)]).await?;
-            if let Some(row) = rows.first() {
-                reroute(session, row.get(0), *version).await?;
-            }
-            (rows, by_id("endpoint", endpoint.0))
+        Change::DeleteEndpoint { endpoint: id, version } => {
+            let rows = session.query("DELETE FROM endpoints WHERE id = $1 RETURNING app", &[int(&id.0)]).await?;
+            let app = rows.first().map_or(0, |row| row.get(0));
+            reroute(session, app, *version).await?;
+            (rows, endpoint(*id, app))
         }
-        Change::SetFailing { endpoint, since_ms } => {
-            let sql = "UPDATE endpoints SET failing_since_ms = $1 WHERE id = $2 RETURNING 1";
-            (session.query(sql, &[(since_ms, Type::INT8), int(&endpoint.0)]).await?, by_id("endpoint", endpoint.0))
+        Change::SetFailing { endpoint: id, since_ms } => {
+            let sql = "UPDATE endpoints SET failing_since_ms = $1 WHERE id = $2 RETURNING app";
+            let rows = session.query(sql, &[(since_ms, Type::INT8), int(&id.0)]).await?;
+            let app = rows.first().map_or(0, |row| row.get(0));
+            (rows, endpoint(*id, app))
         }
         Change::PutEventType { row, based_on } => {
             let sql = "SELECT version FROM event_types WHERE env = $1 AND name = $2";
@@ -209,8 +216,8 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
 /// Writes down what a change touched, under the next version.
 pub async fn log(session: &Session, touched: &Touched) -> std::result::Result<(), Error> {
     let sql = "WITH next AS (UPDATE config SET version = version + 1 RETURNING version)
-               INSERT INTO config_log (version, kind, id, env, name) SELECT version, $1, $2, $3, $4 FROM next";
-    let params = [text(&touched.kind), (&touched.id, Type::INT8), (&touched.env, Type::INT8), text(&touched.name)];
+               INSERT INTO config_log (version, kind, id, scope, name) SELECT version, $1, $2, $3, $4 FROM next";
+    let params = [text(&touched.kind), (&touched.id, Type::INT8), (&touched.scope, Type::INT8), text(&touched.name)];
     session.query(sql, &params).await.map(|_| ())
 }
 
@@ -262,5 +269,5 @@ async fn uid_taken(
 }
 
 fn event_type(env: i64, name: &str) -> Touched {
-    Touched { kind: "event_type", id: None, env: Some(env), name: Some(name.to_owned()) }
+    Touched { kind: "event_type", id: None, scope: Some(env), name: Some(name.to_owned()) }
 }

@@ -80,14 +80,18 @@ impl Follower {
         if version == self.known {
             return Ok(());
         }
-        let sql = "SELECT version, kind, id, env, name FROM config_log WHERE version > $1 ORDER BY version";
+        let sql = "SELECT version, kind, id, scope, name FROM config_log WHERE version > $1 ORDER BY version";
         let log = client.query_typed(sql, &[(&self.known, tokio_postgres::types::Type::INT8)]).await?;
         let loaded = if log.first().is_some_and(|row| row.get::<_, i64>(0) == self.known + 1) {
             let mut wanted = Wanted::default();
             for row in &log {
                 match row.get(1) {
                     "application" => drop(wanted.applications.insert(row.get(2))),
-                    "endpoint" => drop(wanted.endpoints.insert(row.get(2))),
+                    "endpoint" => {
+                        wanted.endpoints.insert(row.get(2));
+                        // For its routing, which the change of an endpoint changes too.
+                        wanted.applications.insert(row.get(3));
+                    }
                     "key" => drop(wanted.keys.insert(row.get(2))),
                     "event_type" => drop(wanted.event_types.insert((row.get(3), row.get(4)))),
                     // A newer node's kind of thing; this one does without.

@@ -5,9 +5,10 @@ CREATE TABLE config (version bigint NOT NULL);
 INSERT INTO config VALUES (0);
 
 -- What each version changed, so that nodes read only that. Old lines are removed; a node that is
--- further behind reads everything.
+-- further behind reads everything. `scope`: the environment of an event type, the application of an
+-- endpoint.
 CREATE TABLE config_log (
-  version bigint PRIMARY KEY, kind text NOT NULL, id bigint, env bigint, name text,
+  version bigint PRIMARY KEY, kind text NOT NULL, id bigint, scope bigint, name text,
   logged_at timestamptz NOT NULL DEFAULT now()
 );
 
