@@ -16,6 +16,7 @@ Examples:
   cargo run --release -p postrider-bench
   cargo run --release -p postrider-bench -- --seconds 30 --phases direct,single --json
   cargo run --release -p postrider-bench -- --phases pending --pending 1000000
+  cargo run --release -p postrider-bench -- --database postgres://postgres@127.0.0.1:54329
   cargo run --release -p postrider-bench -- --url http://127.0.0.1:8071 --token TOKEN --pid 4711
 
 A server given with --url must let endpoints be on loopback (for Postrider: --allow-network
@@ -48,6 +49,12 @@ pub struct Args {
     /// Where servers keep their data meanwhile; must be on a real disk [default: the target directory]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Measure with PostgreSQL: the server's URL without a database; each phase makes and drops its own
+    #[arg(long, value_name = "URL", conflicts_with = "url")]
+    pub database: Option<String>,
+    /// Servers that share the database; connections are spread over them
+    #[arg(long, default_value_t = 1, value_name = "N", requires = "database", value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub nodes: u32,
     /// Where the receiver listens
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
     pub sink_listen: SocketAddr,

@@ -29,7 +29,8 @@ pub enum Pace {
 /// A load to run.
 #[derive(Debug)]
 pub struct Load {
-    pub address: SocketAddr,
+    /// The connections are spread over them.
+    pub addresses: Vec<SocketAddr>,
     pub recipe: Recipe,
     pub board: Arc<Board>,
     pub connections: u32,
@@ -80,7 +81,7 @@ impl Load {
 }
 
 async fn post_all(shared: Arc<Shared>, n: u32) -> Result<Trouble, Failure> {
-    let mut client = Client::new(shared.load.address);
+    let mut client = Client::new(shared.load.addresses[n as usize % shared.load.addresses.len()]);
     let mut trouble = Trouble::default();
     match shared.load.pace {
         Pace::Closed => loop {

@@ -10,6 +10,7 @@ mod args;
 mod board;
 mod client;
 mod clock;
+mod database;
 mod failure;
 mod load;
 mod phases;

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::process;
 use crate::scratch::Scratch;
 use std::fs::OpenOptions;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -20,32 +21,95 @@ const LOG: &str = "server.log";
 /// Lines of the log that a failure shows.
 const LAST_WORDS: usize = 20;
 
-/// A server under measurement.
+/// The same for all servers on one database.
+const SECRET_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+/// What is under measurement: a server, or several on one database.
 #[derive(Debug)]
 pub struct Server {
     pub api: Api,
-    pid: Option<u32>,
-    own: Option<Running>,
+    pids: Vec<u32>,
+    own: Vec<Running>,
 }
 
 /// A process of ours; killed when dropped.
 #[derive(Debug)]
 struct Running {
     child: Child,
+    api: Api,
     log: PathBuf,
 }
 
 impl Server {
-    /// The server that the arguments name, or a new one with its data in `scratch`.
-    pub async fn open(args: &Args, scratch: &Scratch) -> Result<Server, Failure> {
+    /// The server that the arguments name, or new ones with their data in `scratch`.
+    pub async fn open(args: &Args, scratch: &Scratch, database: Option<&str>) -> Result<Server, Failure> {
         match (&args.url, &args.token) {
-            (Some(url), Some(token)) => Ok(Server { api: Api::new(url, token).await?, pid: args.pid, own: None }),
-            _ => Ok(Server::start(scratch.path()).await?.0),
+            (Some(url), Some(token)) => {
+                Ok(Server { api: Api::new(url, token).await?, pids: args.pid.into_iter().collect(), own: vec![] })
+            }
+            _ => Ok(Server::start(scratch.path(), database, args.nodes).await?.0),
         }
     }
 
-    /// Starts one with its data in `dir`, and says how many seconds it took until it was healthy.
-    pub async fn start(dir: &Path) -> Result<(Server, f64), Failure> {
+    /// Starts `nodes`, and says how many seconds it took until the last was healthy.
+    pub async fn start(dir: &Path, database: Option<&str>, nodes: u32) -> Result<(Server, f64), Failure> {
+        let spawned = now_ns();
+        let mut own = Vec::new();
+        for _ in 0..nodes {
+            own.push(Running::start(dir, database).await?);
+        }
+        let took = seconds(spawned, now_ns());
+        let first = own.first().ok_or_else(|| Failure::Usage("--nodes must be at least 1".to_owned()))?;
+        Ok((Server { api: first.api.clone(), pids: own.iter().map(|node| node.child.id()).collect(), own }, took))
+    }
+
+    /// Where to post to.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        if self.own.is_empty() {
+            vec![self.api.address]
+        } else {
+            self.own.iter().map(|node| node.api.address).collect()
+        }
+    }
+
+    /// Whether it ends when we are done.
+    pub fn is_own(&self) -> bool {
+        !self.own.is_empty()
+    }
+
+    /// CPU time used so far by all, in microseconds, where the processes are known.
+    pub fn cpu_us(&self) -> Option<u64> {
+        self.pids.iter().map(|pid| process::cpu_us(*pid)).reduce(|sum, one| Some(sum? + one?))?
+    }
+
+    /// The highest peak memory of one so far, in bytes, where the processes are known.
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.pids.iter().filter_map(|pid| process::peak_memory(*pid)).max()
+    }
+
+    /// Fails when a server of ours has ended: what is measured from then on means nothing.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        for running in &mut self.own {
+            if let Some(status) = running.child.try_wait()? {
+                return Err(running.failure(format!("ended while it was measured ({status})")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets servers of ours finish, and says how many seconds it took.
+    pub async fn stop(self) -> Result<f64, Failure> {
+        let asked = now_ns();
+        for running in self.own {
+            running.stop().await?;
+        }
+        Ok(seconds(asked, now_ns()))
+    }
+}
+
+impl Running {
+    /// Starts one with its data in `dir`, or in a database, and waits until it is healthy.
+    async fn start(dir: &Path, database: Option<&str>) -> Result<Running, Failure> {
         let binary = binary()?;
         let port = free_port()?;
         let api = Api::new(&format!("http://127.0.0.1:{port}"), API_KEY).await?;
@@ -65,15 +129,16 @@ impl Server {
             .env("RUST_LOG", "warn")
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(dir.join("data"))
+            .args(database.map(|url| format!("--database={url}")))
+            .env("POSTRIDER_SECRET_KEY", SECRET_KEY)
             .args(["--allow-network", "127.0.0.0/8", "--relax-contracts"])
             .stdin(Stdio::null())
             .stdout(output.try_clone().map_err(at_log)?)
             .stderr(output);
         let spawned = now_ns();
         let child = command.spawn().map_err(|reason| Failure::File { path: binary, reason })?;
-        let pid = child.id();
-        let mut running = Running { child, log };
-        while !api.is_healthy().await {
+        let mut running = Running { child, api, log };
+        while !running.api.is_healthy().await {
             if let Some(status) = running.child.try_wait()? {
                 return Err(running.failure(format!("ended at once ({status})")));
             }
@@ -82,53 +147,25 @@ impl Server {
             }
             sleep(Duration::from_millis(2)).await;
         }
-        let took = seconds(spawned, now_ns());
-        Ok((Server { api, pid: Some(pid), own: Some(running) }, took))
+        Ok(running)
     }
 
-    /// Whether it ends when we are done.
-    pub fn is_own(&self) -> bool {
-        self.own.is_some()
-    }
-
-    /// CPU time used so far, in microseconds, where the process is known.
-    pub fn cpu_us(&self) -> Option<u64> {
-        process::cpu_us(self.pid?)
-    }
-
-    /// Peak memory so far, in bytes, where the process is known.
-    pub fn peak_memory(&self) -> Option<u64> {
-        process::peak_memory(self.pid?)
-    }
-
-    /// Fails when a server of ours has ended: what is measured from then on means nothing.
-    pub fn check(&mut self) -> Result<(), Failure> {
-        let Some(running) = &mut self.own else { return Ok(()) };
-        match running.child.try_wait()? {
-            Some(status) => Err(running.failure(format!("ended while it was measured ({status})"))),
-            None => Ok(()),
-        }
-    }
-
-    /// Lets a server of ours finish, and says how many seconds it took.
-    pub async fn stop(mut self) -> Result<f64, Failure> {
-        let Some(mut running) = self.own.take() else { return Ok(0.0) };
+    /// Asks it to end, and waits until it has.
+    async fn stop(mut self) -> Result<(), Failure> {
         let asked = now_ns();
-        process::terminate(running.child.id())?;
+        process::terminate(self.child.id())?;
         loop {
-            match running.child.try_wait()? {
-                Some(status) if status.success() => return Ok(seconds(asked, now_ns())),
-                Some(status) => return Err(running.failure(format!("did not end well ({status})"))),
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(self.failure(format!("did not end well ({status})"))),
                 None if seconds(asked, now_ns()) > STOP_WITHIN => {
-                    return Err(running.failure(format!("did not end within {STOP_WITHIN} s of SIGTERM")));
+                    return Err(self.failure(format!("did not end within {STOP_WITHIN} s of SIGTERM")));
                 }
                 None => sleep(Duration::from_millis(5)).await,
             }
         }
     }
-}
 
-impl Running {
     fn failure(&self, what: String) -> Failure {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();

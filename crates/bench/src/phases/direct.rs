@@ -18,7 +18,7 @@ pub async fn measure(bench: &Bench<'_>) -> Result<f64, Failure> {
     let host = HeaderValue::try_from(address.to_string()).map_err(http::Error::from)?;
     let payload = bench.args.body_bytes as usize;
     let load = Load {
-        address,
+        addresses: vec![address],
         recipe: Recipe::plain(host, &Sink::path(&name, 0), payload, format!("{name}-"))?,
         board: board.clone(),
         connections: bench.args.connections,

@@ -9,6 +9,7 @@ mod through;
 
 use crate::args::{Args, Phase};
 use crate::board::Board;
+use crate::database::Database;
 use crate::failure::Failure;
 use crate::process;
 use crate::report::{Direct, Report, Settings};
@@ -47,6 +48,14 @@ impl Bench<'_> {
     /// A board that has room for a phase at full speed.
     fn board(&self, targets: usize) -> Arc<Board> {
         Arc::new(Board::new(targets, self.args.seconds * ROOM_PER_SECOND, false))
+    }
+
+    /// A database for one phase, where PostgreSQL is measured.
+    async fn database(&self) -> Result<Option<Database>, Failure> {
+        match &self.args.database {
+            Some(server) => Database::create(server).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// A directory for the data of one server.

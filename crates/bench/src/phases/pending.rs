@@ -4,6 +4,7 @@ use super::Bench;
 use crate::api::Api;
 use crate::board::Board;
 use crate::clock::{now_ns, seconds};
+use crate::database::Database;
 use crate::failure::Failure;
 use crate::load::{Load, Pace};
 use crate::progress::Progress;
@@ -28,7 +29,9 @@ const SETTLED: Duration = Duration::from_secs(10);
 /// See the module.
 pub async fn measure(bench: &Bench<'_>) -> Result<Pending, Failure> {
     let scratch = bench.scratch()?;
-    let (mut server, _) = Server::start(scratch.path()).await?;
+    let database = bench.database().await?;
+    let url = database.as_ref().map(Database::url);
+    let (mut server, _) = Server::start(scratch.path(), url.as_deref(), 1).await?;
     let api = server.api.clone();
     let app = api.create_application().await?;
     let nobody = format!("http://127.0.0.1:{}/", free_port()?);
@@ -36,7 +39,7 @@ pub async fn measure(bench: &Bench<'_>) -> Result<Pending, Failure> {
 
     let board = Arc::new(Board::new(1, bench.args.pending, false));
     let load = Load {
-        address: api.address,
+        addresses: vec![api.address],
         recipe: api.recipe(&app, PAYLOAD, format!("{}-", bench.name()))?,
         board: board.clone(),
         connections: CONNECTIONS,
@@ -53,11 +56,14 @@ pub async fn measure(bench: &Bench<'_>) -> Result<Pending, Failure> {
     let filled_peak = server.peak_memory();
     let stop_seconds = server.stop().await?;
 
-    let (server, start_seconds) = Server::start(scratch.path()).await?;
+    let (server, start_seconds) = Server::start(scratch.path(), url.as_deref(), 1).await?;
     sleep(SETTLED.saturating_sub(Duration::from_secs_f64(start_seconds))).await;
     let peak = server.peak_memory();
     let pending_after = Counts::read(&server.api).await.pending;
     server.stop().await?;
+    if let Some(database) = database {
+        database.drop().await?;
+    }
     Ok(Pending {
         accepted,
         accepted_per_second: rate(accepted, seconds(board.first_post(), board.last_accepted())),

@@ -3,6 +3,7 @@
 use super::Bench;
 use crate::board::Board;
 use crate::clock::{now_ns, seconds};
+use crate::database::Database;
 use crate::failure::Failure;
 use crate::load::{Load, Pace, Trouble};
 use crate::progress::Progress;
@@ -30,7 +31,9 @@ pub async fn measure(
     pace: Pace,
 ) -> Result<Through, Failure> {
     let scratch = bench.scratch()?;
-    let mut server = Server::open(bench.args, &scratch).await?;
+    let database = bench.database().await?;
+    let url = database.as_ref().map(Database::url);
+    let mut server = Server::open(bench.args, &scratch, url.as_deref()).await?;
     let api = server.api.clone();
     let name = bench.name();
     let app = api.create_application().await?;
@@ -40,7 +43,7 @@ pub async fn measure(
     }
     bench.sink.count(&name, board.clone());
     let load = Load {
-        address: api.address,
+        addresses: server.addresses(),
         recipe: api.recipe(&app, bench.args.body_bytes as usize, format!("{name}-"))?,
         board: board.clone(),
         connections: bench.args.connections,
@@ -63,6 +66,9 @@ pub async fn measure(
     } else {
         // What a foreign server keeps of this is not ours to insist on.
         let _ = api.delete_application(&app).await;
+    }
+    if let Some(database) = database {
+        database.drop().await?;
     }
     Ok(result)
 }
