@@ -29,7 +29,11 @@ impl Accept {
         if self.store.directory().key(&hash(key)).is_some() {
             return Ok(());
         }
-        self.add_key(env, name, key).await.map(|_| ())
+        match self.add_key(env, name, key).await {
+            // Another node that starts at the same moment was faster.
+            Ok(_) | Err(Refusal::Conflict { .. }) => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     async fn add_key(&self, env: EnvId, name: &str, key: &str) -> Result<MadeKey, Refusal> {

@@ -9,9 +9,12 @@
 
 pub mod app;
 pub mod certs;
+pub mod cutter;
 pub mod database;
 pub mod dns;
 pub mod hostile;
 pub mod load;
+pub mod network;
+pub mod postgres;
 pub mod process;
 pub mod receiver;

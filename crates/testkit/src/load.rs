@@ -14,6 +14,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+/// How long a sender waits for an answer before it tries again, or the next node.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Default)]
 struct Promised {
     /// Message ids, each with how many endpoints were known when it was sent.
@@ -28,7 +31,7 @@ struct Promised {
 /// See the module.
 #[derive(Debug)]
 pub struct Load {
-    client: Client,
+    clients: Vec<Client>,
     app: String,
     promised: Arc<Promised>,
     senders: Vec<JoinHandle<()>>,
@@ -37,11 +40,21 @@ pub struct Load {
 impl Load {
     /// Sends from `senders` tasks to an application of its own, payloads of about `bytes`.
     pub async fn start(client: &Client, senders: usize, bytes: usize) -> Load {
-        let app = client.application().await;
+        Load::over(vec![client.clone()], senders, bytes).await
+    }
+
+    /// The same over several nodes: whoever is not answered by one tries the next.
+    pub async fn over(clients: Vec<Client>, senders: usize, bytes: usize) -> Load {
+        let app = clients[0].application().await;
         let promised = Arc::new(Promised::default());
-        let sender = |_| tokio::spawn(send(client.clone(), app.clone(), promised.clone(), "x".repeat(bytes)));
+        let sender = |n| {
+            let mut clients = clients.clone();
+            let first = n % clients.len();
+            clients.rotate_left(first);
+            tokio::spawn(send(clients, app.clone(), promised.clone(), "x".repeat(bytes)))
+        };
         let senders = (0..senders).map(sender).collect();
-        Load { client: client.clone(), app, promised, senders }
+        Load { clients, app, promised, senders }
     }
 
     pub fn app(&self) -> &str {
@@ -51,7 +64,7 @@ impl Load {
     /// Creates an endpoint at a path of the receiver; every message from now on must arrive there.
     pub async fn endpoint(&self, receiver: &Receiver, path: &str) -> String {
         let endpoint = json!({"url": receiver.url(path), "retrySchedule": [0, 0, 1, 1, 1, 1]});
-        let endpoint = self.client.endpoint(&self.app, endpoint).await;
+        let endpoint = self.clients[0].endpoint(&self.app, endpoint).await;
         self.promised.paths.lock().await.push(path.to_owned());
         endpoint
     }
@@ -102,7 +115,7 @@ impl Load {
         for (message, _) in messages.iter().step_by(messages.len() / 40 + 1) {
             let mut states = Vec::new();
             let known = eventually(async || {
-                states = self.client.states(&self.app, message).await;
+                states = self.clients[0].states(&self.app, message).await;
                 states.iter().all(|state| state == "success")
             })
             .await;
@@ -117,7 +130,7 @@ impl Load {
         let mut iterator = String::new();
         loop {
             let path = format!("/api/v1/app/{}/msg?limit=250&with_content=false{iterator}", self.app);
-            let page = self.client.get(&path).await.expect(200);
+            let page = self.clients[0].get(&path).await.expect(200);
             for message in page["data"].as_array().unwrap() {
                 assert!(all.insert(id(message), message.clone()).is_none(), "listed twice");
             }
@@ -129,7 +142,7 @@ impl Load {
     }
 }
 
-async fn send(client: Client, app: String, promised: Arc<Promised>, text: String) {
+async fn send(mut clients: Vec<Client>, app: String, promised: Arc<Promised>, text: String) {
     let path = format!("/api/v1/app/{app}/msg?with_content=false");
     while !promised.stop.load(Ordering::Relaxed) {
         let n = promised.next.fetch_add(1, Ordering::Relaxed);
@@ -137,10 +150,13 @@ async fn send(client: Client, app: String, promised: Arc<Promised>, text: String
         let body = json!({"eventType": "load", "payload": {"n": n, "text": text}}).to_string().into_bytes();
         let key = format!("key-{n}");
         let accepted = loop {
-            match client.try_request("POST", &path, &[("idempotency-key", &key)], Some(body.clone())).await {
-                Ok(reply) if reply.status == 202 => break reply.body,
+            let key = [("idempotency-key", key.as_str())];
+            let answer = clients[0].try_request("POST", &path, &key, Some(body.clone()));
+            match tokio::time::timeout(PATIENCE, answer).await {
+                Ok(Ok(reply)) if reply.status == 202 => break reply.body,
                 _ => {
                     promised.refused.fetch_add(1, Ordering::Relaxed);
+                    clients.rotate_left(1);
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }

@@ -24,7 +24,11 @@ pub struct Serve {
     pub data: PathBuf,
     /// `None`: the embedded one in `data`.
     pub database: Option<String>,
+    /// Where it listens.
+    pub host: String,
     pub port: u16,
+    /// What the binary is started with, such as `ip netns exec NAME`.
+    pub wrapper: Vec<String>,
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
 }
@@ -36,7 +40,9 @@ impl Serve {
             binary: binary.as_ref().to_owned(),
             data: data.to_owned(),
             database: database::of(data),
+            host: "127.0.0.1".to_owned(),
             port: free_port(),
+            wrapper: vec![],
             args: ["--allow-network", "127.0.0.0/8", "--relax-contracts"].map(str::to_owned).into(),
             env: [("POSTRIDER_API_KEY", KEY), ("POSTRIDER_SECRET_KEY", SECRET_KEY)]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -51,8 +57,15 @@ impl Serve {
 
     /// The command, not started.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.arg("serve").args(["--listen", &format!("127.0.0.1:{}", self.port)]).arg("--data").arg(&self.data);
+        let mut command = match self.wrapper.split_first() {
+            Some((program, args)) => {
+                let mut command = Command::new(program);
+                command.args(args).arg(&self.binary);
+                command
+            }
+            None => Command::new(&self.binary),
+        };
+        command.arg("serve").args(["--listen", &format!("{}:{}", self.host, self.port)]).arg("--data").arg(&self.data);
         if let Some(url) = &self.database {
             command.args(["--database", url]);
         }
@@ -63,7 +76,7 @@ impl Serve {
     /// Starts it and waits until it answers.
     pub async fn start(&self) -> Process {
         let mut child = self.command().spawn().unwrap();
-        let client = Client::new(&format!("http://127.0.0.1:{}", self.port), KEY);
+        let client = Client::new(&format!("http://{}:{}", self.host, self.port), KEY);
         let up = eventually(async || {
             assert_eq!(child.try_wait().unwrap(), None, "postrider ended instead of starting");
             client.try_request("GET", "/api/v1/health", &[], None).await.is_ok_and(|reply| reply.status == 204)

@@ -1,0 +1,254 @@
+//! Several nodes on one PostgreSQL database, whatever happens to them, to it, and between them.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use postrider_testkit::app::{Client, eventually};
+use postrider_testkit::cutter::Cutter;
+use postrider_testkit::load::Load;
+use postrider_testkit::postgres::Postgres;
+use postrider_testkit::process::{Process, Serve};
+use postrider_testkit::receiver::{Answer, Receiver};
+use postrider_testkit::{database, network};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
+
+/// A node that is not started, on the database.
+fn node(url: &str) -> Serve {
+    Serve { database: Some(url.to_owned()), ..Serve::new(BINARY, std::env::temp_dir().as_path()) }
+}
+
+async fn nodes<const N: usize>(url: &str) -> [Process; N] {
+    let mut started = Vec::new();
+    for _ in 0..N {
+        started.push(node(url).start().await);
+    }
+    started.try_into().unwrap()
+}
+
+fn clients(nodes: &[Process]) -> Vec<Client> {
+    nodes.iter().map(|node| node.client.clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_start_together_make_the_tables_once() {
+    let Some(url) = database::fresh() else { return };
+    let [a, b, c, d, e] = [(); 5].map(|()| node(&url));
+    let started = tokio::join!(a.start(), b.start(), c.start(), d.start(), e.start());
+    let keys = started.0.client.get("/api/v1/key").await.expect(200);
+    assert_eq!(keys["data"].as_array().unwrap().len(), 1, "one first key: {keys}");
+    let client = postrider_testdb::connect(url.split('?').next().unwrap()).await.unwrap();
+    let count = |sql: &'static str| {
+        let client = &client;
+        async move { client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) }
+    };
+    assert_eq!(count("SELECT count(*) FROM postrider_schema").await, 1);
+    assert_eq!(count("SELECT count(DISTINCT slot) FROM nodes WHERE NOT dead").await, 5);
+
+    // A newer version has migrated: this one may go on beside it, for one minor version.
+    client.batch_execute("INSERT INTO postrider_schema (version) VALUES (2)").await.unwrap();
+    node(&url).start().await;
+    client.batch_execute("INSERT INTO postrider_schema (version) VALUES (100)").await.unwrap();
+    let output = node(&url).command().output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("newer Postrider"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_changed_on_one_node_holds_on_all_at_once() {
+    let Some(url) = database::fresh() else { return };
+    let [one, two] = nodes(&url).await;
+    let (one, two) = (&one.client, &two.client);
+    let receiver = Receiver::start().await;
+    for n in 0..20 {
+        // Made on one, used on the other, with nothing in between.
+        let app = one.application().await;
+        let path = format!("/made-{n}");
+        let endpoint = one.endpoint(&app, json!({"url": receiver.url(&path)})).await;
+        let message = two.send(&app, "a", json!({})).await;
+        receiver.wait_for(&path, 1).await;
+        assert!(receiver.ids(&path).contains_key(&message));
+        assert_eq!(two.endpoint_now(&app, &endpoint).await["url"], receiver.url(&path));
+
+        let late = format!("/late-{n}");
+        two.endpoint(&app, json!({"url": receiver.url(&late)})).await;
+        let message = one.send(&app, "a", json!({})).await;
+        receiver.wait_for(&late, 1).await;
+        assert!(receiver.ids(&late).contains_key(&message));
+
+        let key = one.post("/api/v1/key", json!({"name": "short-lived"})).await.expect(201);
+        let mut stranger = two.clone();
+        stranger.key = key["key"].as_str().unwrap().to_owned();
+        stranger.send(&app, "a", json!({})).await;
+        one.delete(&format!("/api/v1/key/{}", key["id"].as_str().unwrap())).await.expect(204);
+        let path = format!("/api/v1/app/{app}/msg");
+        let refused = stranger.post(&path, json!({"eventType": "a", "payload": {}})).await;
+        assert_eq!((refused.status, &refused.body["code"]), (401, &json!("authentication_failed")));
+        stranger.get(&path).await.expect(401);
+
+        one.delete(&format!("/api/v1/app/{app}")).await.expect(204);
+        two.post(&path, json!({"eventType": "a", "payload": {}})).await.expect(404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_of_an_endpoint_hold_over_all_nodes() {
+    let Some(url) = database::fresh() else { return };
+    let nodes: [Process; 3] = nodes(&url).await;
+    let clients = clients(&nodes);
+    let receiver = Receiver::start().await;
+    receiver.answer("/narrow", Answer::status(200).delay(Duration::from_millis(50)));
+    let app = clients[0].application().await;
+    clients[0].endpoint(&app, json!({"url": receiver.url("/paced"), "throttleRate": 20})).await;
+    clients[0].endpoint(&app, json!({"url": receiver.url("/narrow"), "maxConcurrency": 2})).await;
+    let started = Instant::now();
+    for n in 0..100 {
+        clients[n % 3].send(&app, "a", json!({"n": n})).await;
+    }
+    receiver.wait_for_within("/paced", 100, Duration::from_secs(30)).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let rate = 100.0 / seconds;
+    assert!(rate <= 22.0, "{rate} a second where 20 are allowed");
+    assert!(rate >= 10.0, "{rate} a second where 20 are allowed: the limit is not used");
+    let narrow = receiver.wait_for_within("/narrow", 100, Duration::from_secs(30)).await;
+    // Each takes 50 ms, so of those that began within 50 ms of each other there are never more than two.
+    let mut began: Vec<Instant> = narrow.iter().map(|request| request.at).collect();
+    began.sort();
+    let crowded = began.windows(3).filter(|three| three[2] - three[0] < Duration::from_millis(45)).count();
+    assert!(crowded <= 2, "{crowded} times more than two at once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_outcome_is_unknown_is_read_back() {
+    let Some(url) = database::fresh() else { return };
+    let place = url.split_once('@').unwrap().1;
+    let (host, rest) = place.split_once(':').unwrap();
+    let (port, name) = rest.split_once('/').unwrap();
+    let cutter = Cutter::start(host.to_owned(), port.parse().unwrap()).await;
+    let server = node(&format!("postgres://postgres@127.0.0.1:{}/{name}", cutter.port)).start().await;
+    let receiver = Receiver::counting().await;
+    let flaky = [500, 200, 200].map(Answer::status);
+    receiver.answer_in_turn("/flaky", (0..3_000).map(|n| flaky[n % 3].clone()).collect());
+    let mut load = Load::start(&server.client, 8, 100).await;
+    load.endpoint(&receiver, "/steady").await;
+    load.endpoint(&receiver, "/flaky").await;
+    cutter.cut_every(8);
+    let cut = eventually(async || cutter.cuts() >= 30).await;
+    assert!(cut, "only {} cuts", cutter.cuts());
+    cutter.cut_every(0);
+    load.stop().await;
+    let (messages, _) = load.check(&receiver).await;
+    let repeats = receiver.ids("/steady").values().filter(|count| **count > 1).count();
+    println!("{messages} messages, {} commits cut, {repeats} arrived more than once, none missing", cutter.cuts());
+    assert_eq!(repeats, 0, "no outcome was lost, so nothing was sent again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_missing_whatever_dies() {
+    let Some(postgres) = Postgres::start("127.0.0.1", &[]) else { return };
+    let url = postgres.url();
+    let serves: Vec<Serve> = (0..3).map(|_| node(&url)).collect();
+    let mut nodes = Vec::new();
+    for serve in &serves {
+        nodes.push(serve.start().await);
+    }
+    let receiver = Receiver::counting().await;
+    let flaky = [500, 200, 200].map(Answer::status);
+    receiver.answer_in_turn("/flaky", (0..30_000).map(|n| flaky[n % 3].clone()).collect());
+    let mut load = Load::over(clients(&nodes), 6, 100).await;
+    load.endpoint(&receiver, "/steady").await;
+    load.endpoint(&receiver, "/flaky").await;
+    load.wait_for(100).await;
+
+    // One is stopped for half a minute while the others die in turn, and the database with them.
+    nodes[2].signal("STOP");
+    let stopped = Instant::now();
+    for round in 0..6 {
+        load.wait_for(50).await;
+        let victim = round % 2;
+        nodes.remove(victim).kill();
+        if round % 3 == 1 {
+            postgres.crash();
+            postgres.up();
+        }
+        nodes.insert(victim, serves[victim].start().await);
+        if round == 3 {
+            load.endpoint(&receiver, "/late").await;
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(30).saturating_sub(stopped.elapsed())).await;
+    nodes[2].signal("CONT");
+    load.wait_for(50).await;
+    load.stop().await;
+    let (messages, repeats) = load.check(&receiver).await;
+    println!(
+        "{messages} messages, 6 kills, 2 crashes of the database, one node stopped for 30 s: {repeats} repeats, none missing"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_cut_off_from_the_database_stops_and_comes_back() {
+    let Some(network) = network::Pair::new() else { return };
+    let Some(postgres) = Postgres::start(&network.database_host, &[]) else { return };
+    let url = postgres.url();
+    let apart = Serve { host: network.node_address.clone(), wrapper: network.inside(), ..node(&url) };
+    let apart =
+        Serve { args: [apart.args.clone(), vec!["--allow-network".into(), network.subnet.clone()]].concat(), ..apart };
+    let cut_off = apart.start().await;
+    let receiver = Receiver::start_on(format!("{}:0", network.host_address).parse().unwrap()).await;
+    let app = cut_off.client.application().await;
+    cut_off
+        .client
+        .endpoint(
+            &app,
+            json!({"url": receiver.url_on(&network.host_address, "/hook"), "retrySchedule": [1, 1, 1, 1, 1, 1, 1, 1]}),
+        )
+        .await;
+    // Open deliveries: the receiver refuses at first.
+    receiver.answer("/hook", Answer::status(503));
+    let mut messages = Vec::new();
+    for n in 0..20 {
+        messages.push(cut_off.client.send(&app, "a", json!({"n": n})).await);
+    }
+    receiver.wait_for("/hook", 20).await;
+
+    network.cut();
+    let path = format!("/api/v1/app/{app}/msg");
+    let body = json!({"eventType": "a", "payload": {}});
+    let mut last = Value::Null;
+    let refused = eventually(async || {
+        let reply = cut_off.client.post(&path, body.clone()).await;
+        last = json!([reply.status, reply.body["code"], reply.headers.get("retry-after")]);
+        last == json!([503, "database_unavailable", "1"])
+    })
+    .await;
+    assert!(refused, "{last}");
+    // Another node takes over what it had.
+    receiver.answer("/hook", Answer::status(200));
+    let serve = Serve { host: network.host_address.clone(), ..node(&url) };
+    let args = [serve.args.clone(), vec!["--allow-network".into(), network.subnet.clone()]].concat();
+    let other = Serve { args, ..serve }.start().await;
+    for message in &messages {
+        let delivered = eventually(async || other.client.states(&app, message).await == ["success"]).await;
+        assert!(delivered, "{message} was not adopted");
+    }
+    let by_others = receiver.count("/hook");
+
+    network.heal();
+    let back = eventually(async || {
+        cut_off
+            .client
+            .try_request("POST", &path, &[], Some(body.to_string().into_bytes()))
+            .await
+            .is_ok_and(|r| r.status == 202)
+    })
+    .await;
+    assert!(back, "the node did not come back");
+    assert!(eventually(async || receiver.count("/hook") > by_others).await);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for message in &messages {
+        let attempts = other.client.attempts(&app, message).await;
+        let successes = attempts.iter().filter(|attempt| attempt["status"] == 0).count();
+        assert_eq!(successes, 1, "{message} has one owner at a time: {attempts:#?}");
+    }
+}
