@@ -344,7 +344,7 @@ impl Scheduler {
         match page.result {
             Ok(due) => lane.page(page.request, due, now),
             Err(error) => {
-                tracing::warn!(%error, "could not read what is due; trying again");
+                tracing::debug!(%error, "could not read what is due; trying again");
                 let later = Due { rows: vec![], next_ms: Some(now + TICK_MS), owned: lane.owned };
                 lane.page(page.request, later, now);
             }
@@ -527,6 +527,8 @@ async fn load(
 async fn sweep(tools: Arc<Tools>, news: mpsc::UnboundedSender<News>, counts: bool) {
     match tools.store.waiting_endpoints().await {
         Ok(waiting) => drop(news.send(News::Swept(waiting))),
+        // The writer says it once when the database is away.
+        Err(StoreError::Unavailable) => {}
         Err(error) => tracing::warn!(%error, "could not sweep the schedule; trying again later"),
     }
     if counts && let Ok(rows) = tools.store.waiting_count().await {

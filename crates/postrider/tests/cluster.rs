@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use postrider_testkit::app::{Client, eventually};
+use postrider_testkit::certs::Authority;
 use postrider_testkit::cutter::Cutter;
 use postrider_testkit::load::Load;
 use postrider_testkit::postgres::Postgres;
@@ -10,6 +11,7 @@ use postrider_testkit::receiver::{Answer, Receiver};
 use postrider_testkit::{database, network};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
 
@@ -145,7 +147,7 @@ async fn a_commit_whose_outcome_is_unknown_is_read_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_missing_whatever_dies() {
-    let Some(postgres) = Postgres::start("127.0.0.1", &[]) else { return };
+    let Some(postgres) = Postgres::start("127.0.0.1") else { return };
     let url = postgres.url();
     let serves: Vec<Serve> = (0..3).map(|_| node(&url)).collect();
     let mut nodes = Vec::new();
@@ -189,7 +191,7 @@ async fn nothing_acknowledged_is_missing_whatever_dies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_cut_off_from_the_database_stops_and_comes_back() {
     let Some(network) = network::Pair::new() else { return };
-    let Some(postgres) = Postgres::start(&network.database_host, &[]) else { return };
+    let Some(postgres) = Postgres::start(&network.database_host) else { return };
     let url = postgres.url();
     let apart = Serve { host: network.node_address.clone(), wrapper: network.inside(), ..node(&url) };
     let apart =
@@ -251,4 +253,54 @@ async fn a_node_that_is_cut_off_from_the_database_stops_and_comes_back() {
         let successes = attempts.iter().filter(|attempt| attempt["status"] == 0).count();
         assert_eq!(successes, 1, "{message} has one owner at a time: {attempts:#?}");
     }
+}
+
+/// Sends through a node on this database, with retries and a restart, and checks that all arrives.
+async fn works_on(url: &str) {
+    let serve = node(url);
+    let mut server = serve.start().await;
+    let receiver = Receiver::counting().await;
+    receiver.answer_in_turn("/flaky", (0..3_000).map(|n| Answer::status([500, 200, 200][n % 3])).collect());
+    let mut load = Load::start(&server.client, 4, 100).await;
+    load.endpoint(&receiver, "/steady").await;
+    load.endpoint(&receiver, "/flaky").await;
+    for _ in 0..2 {
+        load.wait_for(40).await;
+        server.kill();
+        server = serve.start().await;
+    }
+    load.wait_for(40).await;
+    load.stop().await;
+    let (messages, _) = load.check(&receiver).await;
+    assert!(messages >= 120);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_in_transaction_mode_may_stand_between() {
+    let Some(url) = database::fresh() else { return };
+    let pooled = url.replace(":54329/", ":54330/") + "&pooler=transaction";
+    let plain = pooled.split('?').next().unwrap();
+    if postrider_testdb::connect(plain).await.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "no PgBouncer: run `scripts/services start`");
+        println!("skipped: no PgBouncer on 54330; `scripts/services start` starts one");
+        return;
+    }
+    works_on(&pooled).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_is_spoken_to_over_tls_and_must_be_who_it_says() {
+    let authority = Authority::new();
+    let Some(postgres) = Postgres::start_tls("127.0.0.1", &authority.identity(&["127.0.0.1"])) else { return };
+    let ca = NamedTempFile::new().unwrap();
+    std::fs::write(ca.path(), authority.pem()).unwrap();
+    let url = |mode: &str| format!("{}&sslmode={mode}", postgres.url());
+    works_on(&format!("{}&sslrootcert={}", url("verify-full"), ca.path().display())).await;
+    node(&url("require")).start().await;
+
+    let output = node(&url("verify-full")).command().output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("certificate"), "{said}");
+    let output = node(&url("disable")).command().output().unwrap();
+    assert!(!output.status.success(), "this server takes no plain connections");
 }

@@ -1,10 +1,12 @@
 //! A PostgreSQL server of a test's own, to be killed, restarted and cut off.
 
+use crate::certs::Identity;
+use crate::process::free_port;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
-
-use crate::process::free_port;
 
 /// A running server; killed and removed when dropped.
 #[derive(Debug)]
@@ -17,7 +19,26 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one on loopback, or on another address of this machine. `None`, with a line that says so,
     /// where PostgreSQL is not installed; in CI it must be.
-    pub fn start(host: &str, settings: &[&str]) -> Option<Postgres> {
+    pub fn start(host: &str) -> Option<Postgres> {
+        let server = Postgres::make(host)?;
+        server.up();
+        Some(server)
+    }
+
+    /// One that takes encrypted connections alone, under this identity.
+    pub fn start_tls(host: &str, identity: &Identity) -> Option<Postgres> {
+        let server = Postgres::make(host)?;
+        let data = server.data();
+        server.write("server.crt", identity.chain_pem());
+        server.write("server.key", identity.key_pem());
+        server.add("postgresql.conf", "ssl = on\n");
+        let rules = std::fs::read_to_string(data.join("pg_hba.conf")).unwrap();
+        server.write("pg_hba.conf", &rules.replace("host ", "hostssl "));
+        server.up();
+        Some(server)
+    }
+
+    fn make(host: &str) -> Option<Postgres> {
         if tool("pg_ctl").is_none() {
             assert!(std::env::var_os("CI").is_none(), "PostgreSQL is not installed: run `scripts/services start`");
             println!("skipped: PostgreSQL is not installed; `scripts/services start` installs it");
@@ -37,16 +58,26 @@ impl Postgres {
             "UTF8",
             "--locale=C",
         ]));
-        let mut conf = std::fs::read_to_string(data.join("postgresql.conf")).unwrap();
-        conf.push_str(&format!("listen_addresses = '{host}'\nport = {}\nunix_socket_directories = ''\n", server.port));
-        conf.push_str("max_connections = 200\n");
-        settings.iter().for_each(|line| conf.push_str(&format!("{line}\n")));
-        std::fs::write(data.join("postgresql.conf"), conf).unwrap();
-        let mut hba = std::fs::read_to_string(data.join("pg_hba.conf")).unwrap();
-        hba.push_str("host all all samenet trust\n");
-        std::fs::write(data.join("pg_hba.conf"), hba).unwrap();
-        server.up();
+        let (port, sockets) = (server.port, "unix_socket_directories = ''");
+        let settings = format!("listen_addresses = '{host}'\nport = {port}\n{sockets}\nmax_connections = 200\n");
+        server.add("postgresql.conf", &settings);
+        server.add("pg_hba.conf", "host all all samenet trust\n");
         Some(server)
+    }
+
+    fn add(&self, file: &str, lines: &str) {
+        let before = std::fs::read_to_string(self.data().join(file)).unwrap();
+        self.write(file, &(before + lines));
+    }
+
+    /// A file that is the server's alone, as it insists of its key.
+    fn write(&self, file: &str, text: &str) {
+        let path = self.data().join(file);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(&path));
+        }
     }
 
     /// The URL of its first database, with a short lease.
