@@ -28,10 +28,11 @@ impl Problems {
     }
 }
 
-/// A uid: 1 to 256 of letters, digits, `-`, `_` and `.`.
+/// A uid: 1 to 256 of letters, digits, `-`, `_` and `.`, and one that a URL can hold.
 pub fn uid(uid: Option<&str>) -> Result<(), String> {
     match uid {
         None => Ok(()),
+        Some("." | "..") => Err("stands for a folder in a URL, so no path could lead here; add a letter or digit".into()),
         Some(uid) => name(uid, 256, ""),
     }
 }

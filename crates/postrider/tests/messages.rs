@@ -194,6 +194,28 @@ async fn bad_input_is_refused_with_what_would_be_right_and_nothing_is_stored() {
 }
 
 #[tokio::test]
+async fn a_uid_that_no_url_can_hold_is_refused() {
+    let app = App::start().await;
+    let acme = app.application().await;
+    let endpoints = format!("/api/v1/app/{acme}/endpoint");
+    let problem = json!({
+        "loc": ["body", "uid"],
+        "msg": "stands for a folder in a URL, so no path could lead here; add a letter or digit",
+        "type": "value_error",
+    });
+    for uid in [".", ".."] {
+        let refused = app.post("/api/v1/app", json!({"name": "Acme", "uid": uid})).await.expect(422);
+        assert_eq!(refused["detail"], json!([problem]));
+        let refused = app.post(&endpoints, json!({"url": "https://example.com", "uid": uid})).await.expect(422);
+        assert_eq!(refused["detail"], json!([problem]));
+    }
+    assert_eq!(app.get(&endpoints).await.expect(200)["data"], json!([]));
+
+    app.post("/api/v1/app", json!({"name": "Dots", "uid": "..."})).await.expect(201);
+    app.get("/api/v1/app/...").await.expect(200);
+}
+
+#[tokio::test]
 async fn a_rotation_signs_with_both_secrets_and_a_single_signature_switches_at_once() {
     let (app, receiver) = (App::start().await, Receiver::start().await);
     let acme = app.application().await;
