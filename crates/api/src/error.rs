@@ -98,13 +98,17 @@ impl From<Refusal> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
+        // A 503 passes, and the caller tries again; a 500 wants somebody to look.
         let status = match error {
-            StoreError::Database(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Database(_) => {
+                tracing::error!(%error, "the store failed");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            _ => {
+                tracing::warn!(%error, "the store refused");
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         };
-        if status.is_server_error() {
-            tracing::error!(%error, "the store refused");
-        }
         ApiError::plain(status, error.code(), error.to_string())
     }
 }
