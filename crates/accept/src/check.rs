@@ -32,7 +32,9 @@ impl Problems {
 pub fn uid(uid: Option<&str>) -> Result<(), String> {
     match uid {
         None => Ok(()),
-        Some("." | "..") => Err("stands for a folder in a URL, so no path could lead here; add a letter or digit".into()),
+        Some("." | "..") => {
+            Err("stands for a folder in a URL, so no path could lead here; add a letter or digit".into())
+        }
         Some(uid) => name(uid, 256, ""),
     }
 }
