@@ -32,8 +32,8 @@ pub enum StartError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Egress(#[from] SetupError),
-    #[error("can't listen on {address}: {reason}; choose another with --listen")]
-    Listen { address: SocketAddr, reason: String },
+    #[error("can't listen on {address}: {error}; choose another with --listen")]
+    Listen { address: SocketAddr, error: std::io::Error },
     #[error("the contract {file} is wrong:\n{}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Contract { file: String, problems: Vec<Problem> },
     #[error("can't read contracts from {dir}: {reason}")]
@@ -79,7 +79,7 @@ impl Server {
             ca_file: config.ca_file,
             response_cap: RESPONSE_CAP,
         })?;
-        let refused = |error: std::io::Error| StartError::Listen { address: config.listen, reason: error.to_string() };
+        let refused = |error| StartError::Listen { address: config.listen, error };
         let listener = Listener::bind(config.listen).await.map_err(refused)?;
         let address = listener.address().map_err(refused)?;
 

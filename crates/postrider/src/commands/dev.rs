@@ -19,8 +19,8 @@ use postrider_store::query::{AttemptFilter, AttemptsOf, Page};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Display;
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{ErrorKind, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
-const PORT: u16 = 8071;
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8071);
 /// How long a delivery may take before it counts as failed here.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -97,7 +97,7 @@ async fn dev(args: DevArgs) -> Result<bool, Box<dyn Error>> {
     };
     let clock = Clock::system();
     let inbox = Inbox::start(clock.clone()).await?;
-    let server = start(&data, &clock).await?;
+    let server = start(ADDRESS, &data, &clock).await?;
     let demo = Demo::new(&server, &inbox).await?;
     let place = format!("{} ({kept})", data.display());
     let ended = tokio::select! {
@@ -120,11 +120,11 @@ async fn dev(args: DevArgs) -> Result<bool, Box<dyn Error>> {
     }
 }
 
-/// On the usual port, or on a free one.
-async fn start(data: &Path, clock: &Clock) -> Result<Server, StartError> {
+/// On this address, or on a free port of it when another has it.
+async fn start(address: SocketAddr, data: &Path, clock: &Clock) -> Result<Server, Box<dyn Error>> {
     let key = secret_key(None, data)?;
-    let config = |port| Config {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+    let config = |listen| Config {
+        listen,
         data: data.to_owned(),
         database: None,
         allow_networks: vec![ipnet::Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into()],
@@ -135,13 +135,16 @@ async fn start(data: &Path, clock: &Clock) -> Result<Server, StartError> {
         ca_file: None,
         contract_settings: BTreeMap::new(),
     };
-    match Server::start(config(PORT), key, None, clock.clone()).await {
-        Err(StartError::Listen { .. }) => {
-            let server = Server::start(config(0), key, None, clock.clone()).await?;
-            say(format_args!("Port {PORT} is busy, so this is on {}.\n", server.address.port()));
+    match Server::start(config(address), key, None, clock.clone()).await {
+        Err(StartError::Listen { error, .. }) if error.kind() == ErrorKind::AddrInUse => {
+            let free = SocketAddr::new(address.ip(), 0);
+            let server = Server::start(config(free), key, None, clock.clone()).await?;
+            say(format_args!("Port {} is busy, so this is on {}.\n", address.port(), server.address.port()));
             Ok(server)
         }
-        result => result,
+        // In its own words: --listen, which those of `serve` tell to use, is not for this command.
+        Err(StartError::Listen { address, error }) => Err(format!("can't listen on {address}: {error}").into()),
+        result => Ok(result?),
     }
 }
 
@@ -329,4 +332,18 @@ Ctrl-C ends it."#
 fn say(text: impl Display) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_busy_port_leads_to_another() {
+        let data = tempfile::tempdir().unwrap();
+        // An address for documents, which no machine has.
+        let nowhere = SocketAddr::from(([192, 0, 2, 1], 8071));
+        let error = start(nowhere, data.path(), &Clock::system()).await.unwrap_err().to_string();
+        assert!(error.starts_with("can't listen on 192.0.2.1:8071: Cannot assign"), "{error}");
+    }
 }
