@@ -72,8 +72,15 @@ impl Sample {
         self.endpoint.url.as_deref().unwrap_or(URL)
     }
 
-    /// The request of the first attempt; `secret`: one is made where the contract makes one.
-    pub fn request(&self, contract: &Contract, secret: Option<&str>, now_ms: i64) -> Result<Request, SampleError> {
+    /// The request of the first attempt. `settings`: the operator's for this contract; `secret`: one is
+    /// made where the contract makes one.
+    pub fn request(
+        &self,
+        contract: &Contract,
+        settings: &BTreeMap<String, String>,
+        secret: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Request, SampleError> {
         if let Some(secret) = secret {
             contract.secrets().check(secret).map_err(SampleError::Secret)?;
         }
@@ -81,7 +88,6 @@ impl Sample {
         let secrets: Vec<String> = secret.into_iter().collect();
         let payload = Bytes::copy_from_slice(self.payload.get().as_bytes());
         let headers: Vec<(String, String)> = self.endpoint.headers.clone().into_iter().collect();
-        let settings = BTreeMap::new();
         let outgoing = Outgoing {
             message: MessageView {
                 id: MESSAGE_ID,
@@ -108,7 +114,7 @@ impl Sample {
             },
             secrets: &secrets,
             headers: &headers,
-            settings: &settings,
+            settings,
             attempt: 1,
             now_ms,
         };

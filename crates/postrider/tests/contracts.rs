@@ -269,3 +269,20 @@ fn a_request_can_be_looked_at_without_a_server() {
     exit 1
     ");
 }
+
+#[test]
+fn the_operators_contracts_and_settings_count_as_they_do_for_serve() {
+    let event = r#"{"eventType": "parcel.delivered", "payload": {"id": 7}}"#;
+    let file = "contracts = \"own\"\n[contract.courier]\nregion = \"west\"\n";
+    let dir = written(&[("event.json", event), ("postrider.toml", file), ("other.toml", &file.replace("west", "far"))]);
+    std::fs::create_dir(dir.path().join("own")).unwrap();
+    std::fs::write(dir.path().join("own/courier.toml"), COURIER).unwrap();
+    let show = ["show", "courier", "--event", "event.json"];
+    assert!(contract(dir.path(), &show).contains("&region=west&"));
+    assert!(contract(dir.path(), &[&show[..], &["--config", "other.toml"]].concat()).contains("&region=far&"));
+    assert!(contract(dir.path(), &["list"]).contains("courier"));
+    insta::assert_snapshot!(contract(dir.path(), &["list", "--config", "none.toml"]), @r"
+    postrider: can't read none.toml: No such file or directory (os error 2)
+    exit 1
+    ");
+}

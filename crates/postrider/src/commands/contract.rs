@@ -1,6 +1,8 @@
 //! `postrider contract`: look at contracts, and at what they send, without a server.
 
 use super::CommandResult;
+use crate::cli::ServeArgs;
+use crate::config::{Config, ConfigError};
 use crate::sample::Sample;
 use crate::server::contracts;
 use crate::table::Table;
@@ -71,11 +73,22 @@ struct ShowArgs {
     book: BookArgs,
 }
 
+/// Where contracts and their settings come from, as for `serve`.
 #[derive(Debug, Args)]
 struct BookArgs {
+    /// Configuration file with the contracts' settings [default: postrider.toml, where there is one]
+    #[arg(long, env = "POSTRIDER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Directory with contracts of your own, beside the shipped ones
     #[arg(long, env = "POSTRIDER_CONTRACTS", value_name = "DIR")]
     contracts: Option<PathBuf>,
+}
+
+impl BookArgs {
+    fn config(&self) -> Result<Config, ConfigError> {
+        let (config, contracts) = (self.config.clone(), self.contracts.clone());
+        Config::load(ServeArgs { config, contracts, ..ServeArgs::default() })
+    }
 }
 
 /// Does what was asked for.
@@ -174,7 +187,7 @@ fn duration(duration: Duration) -> String {
 }
 
 fn list(args: &BookArgs) -> CommandResult {
-    let book = contracts(args.contracts.as_deref())?;
+    let book = contracts(args.config()?.contracts.as_deref())?;
     let mut table = Table::new(&["NAME", "TITLE", "DESCRIPTION"]);
     for name in book.names() {
         if let Some(contract) = book.get(&name) {
@@ -185,7 +198,8 @@ fn list(args: &BookArgs) -> CommandResult {
 }
 
 fn show(args: &ShowArgs) -> CommandResult {
-    let book = contracts(args.book.contracts.as_deref())?;
+    let config = args.book.config()?;
+    let book = contracts(config.contracts.as_deref())?;
     let known = || format!("{:?} is not a contract; there are {}", args.name, book.names().join(", "));
     let contract = book.get(&args.name).ok_or_else(known)?;
     let text = if args.event == Path::new("-") {
@@ -196,7 +210,8 @@ fn show(args: &ShowArgs) -> CommandResult {
     let file = args.event.display();
     let text = text.map_err(|error| format!("can't read {file}: {error}"))?;
     let sample = Sample::read(&text).map_err(|error| format!("{file}: {error}"))?;
-    let request = sample.request(contract, args.secret.as_deref(), args.now)?;
+    let settings = config.contract_settings.get(contract.name()).cloned().unwrap_or_default();
+    let request = sample.request(contract, &settings, args.secret.as_deref(), args.now)?;
     let mut shown = format!("POST {}\n", sample.url());
     for (name, value) in &request.headers {
         let _ = writeln!(shown, "{name}: {value}");

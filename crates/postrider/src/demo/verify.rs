@@ -173,6 +173,7 @@ mod tests {
     use axum::http::HeaderName;
     use postrider_clock::Clock;
     use postrider_contract::Book;
+    use std::collections::BTreeMap;
 
     /// The example as its contract sends it, and the secret.
     fn sent(example: &Example) -> (HeaderMap, Vec<u8>, String) {
@@ -181,7 +182,7 @@ mod tests {
         let secret = example.secret.map(str::to_owned).or_else(|| contract.secrets().generate(&[7; 32])).unwrap();
         let event = format!(r#"{{"eventType": "{}", "payload": {}}}"#, example.event_type, example.payload);
         let sample = Sample::read(&event).unwrap();
-        let request = sample.request(contract, Some(&secret), Clock::system().wall_ms()).unwrap();
+        let request = sample.request(contract, &BTreeMap::new(), Some(&secret), Clock::system().wall_ms()).unwrap();
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
             headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
