@@ -31,7 +31,7 @@ pub use refusal::{FieldProblem, Refusal};
 use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_contract::Book;
-use postrider_store::{RememberedAnswer, Store};
+use postrider_store::{RememberedAnswer, Retention, Store};
 use std::sync::Arc;
 
 /// The operator's choices that acceptance needs.
@@ -41,6 +41,7 @@ pub struct Rules {
     pub default_contract: String,
     /// Lifts the contracts' rules on https and ports.
     pub relax_contracts: bool,
+    pub retention: Retention,
 }
 
 /// The door. Clones share everything.

@@ -35,6 +35,8 @@ pub struct MessageDraft {
     pub channels: Vec<String>,
     /// Valid JSON, as it came.
     pub payload: Bytes,
+    /// Days to keep it; `None`: as the operator says.
+    pub retention_days: Option<u16>,
 }
 
 /// A message that is on disk.
@@ -103,6 +105,7 @@ impl Accept {
             channels: draft.channels.clone(),
             payload: draft.payload.clone(),
             endpoints: self.route(entry, &routed),
+            class: self.rules.retention.class(draft.retention_days),
             routing: entry.routing,
             created_ms,
             idempotency: idempotency.map(|idempotency| idempotency.0),
@@ -148,6 +151,9 @@ fn check_message(draft: &MessageDraft) -> Result<(), Refusal> {
     problems.check("eventType", check::event_type(&draft.event_type));
     if let Some(event_id) = &draft.event_id {
         problems.check("eventId", check::name(event_id, 256, ""));
+    }
+    if draft.retention_days == Some(0) {
+        problems.add("payloadRetentionPeriod", "must be at least 1 day");
     }
     problems.check("channels", check::list(&draft.channels, 5));
     for (n, channel) in draft.channels.iter().enumerate() {

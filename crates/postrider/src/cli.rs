@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::commands::{attempts, contract, dev, key, messages, send};
+use crate::commands::{attempts, contract, dev, doctor, key, messages, migrate, send};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -33,6 +33,10 @@ pub enum Command {
     Attempts(attempts::AttemptsArgs),
     /// Check, show and list wire contracts
     Contract(contract::ContractArgs),
+    /// Copy everything from the embedded database to PostgreSQL
+    Migrate(migrate::MigrateArgs),
+    /// Check an installation, and say what to do about what is wrong
+    Doctor(Box<doctor::DoctorArgs>),
 }
 
 /// How to run the server. Each flag is also an environment variable and a key of postrider.toml;

@@ -2,6 +2,7 @@
 
 use crate::cli::ServeArgs;
 use ipnet::IpNet;
+use postrider_store::Retention;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +24,8 @@ pub struct Config {
     pub contracts: Option<PathBuf>,
     pub dns: Option<SocketAddr>,
     pub ca_file: Option<PathBuf>,
+    /// How long things are kept.
+    pub retention: Retention,
     /// The operator's settings for contracts, by contract.
     pub contract_settings: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -36,6 +39,8 @@ pub enum ConfigError {
         "{0:?} is not a database: give postgres://USER:PASSWORD@HOST/NAME, or leave --database out for the embedded one in the data directory"
     )]
     Database(String),
+    #[error("[retention] in postrider.toml: {0}")]
+    Retention(String),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,6 +56,45 @@ struct File {
     dns: Option<SocketAddr>,
     ca_file: Option<PathBuf>,
     contract: BTreeMap<String, BTreeMap<String, String>>,
+    retention: RetentionFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RetentionFile {
+    message_days: Option<Vec<u16>>,
+    default_days: Option<u16>,
+    attempt_days: Option<u16>,
+    key_hours: Option<u16>,
+}
+
+impl RetentionFile {
+    fn decided(self) -> Result<Retention, ConfigError> {
+        let usual = Retention::default();
+        let message_days = self.message_days.unwrap_or(usual.message_days);
+        let longest = message_days.iter().copied().max().unwrap_or(0);
+        let retention = Retention {
+            default_days: self.default_days.unwrap_or(longest),
+            attempt_days: self.attempt_days.unwrap_or(longest),
+            key_hours: self.key_hours.unwrap_or(usual.key_hours),
+            message_days,
+        };
+        if retention.message_days.iter().any(|days| *days == 0 || *days > 3_650) || retention.message_days.len() > 16 {
+            return Err(ConfigError::Retention("message_days takes up to 16 numbers of days, 1 to 3650".into()));
+        }
+        if !retention.message_days.contains(&retention.default_days) {
+            return Err(ConfigError::Retention("default_days must be one of message_days".into()));
+        }
+        if retention.attempt_days < longest {
+            return Err(ConfigError::Retention(format!(
+                "attempt_days must be at least {longest}, the longest of message_days: without its attempts, nobody could say what became of a message"
+            )));
+        }
+        if retention.key_hours == 0 {
+            return Err(ConfigError::Retention("key_hours must be at least 1".into()));
+        }
+        Ok(retention)
+    }
 }
 
 impl Config {
@@ -76,6 +120,7 @@ impl Config {
             contracts: args.contracts.or(file.contracts),
             dns: args.dns.or(file.dns),
             ca_file: args.ca_file.or(file.ca_file),
+            retention: file.retention.decided()?,
             contract_settings: file.contract,
         })
     }

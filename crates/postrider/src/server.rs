@@ -96,6 +96,7 @@ impl Server {
             secret_key,
             clock: clock.clone(),
             metrics: StoreMetrics::register(&mut registry),
+            retention: config.retention.clone(),
         })
         .await?;
         if feed.recovered > 0 {
@@ -110,7 +111,11 @@ impl Server {
             clock: clock.clone(),
             metrics: DeliveryMetrics::register(&mut registry),
         });
-        let rules = Rules { default_contract: config.default_contract, relax_contracts: config.relax_contracts };
+        let rules = Rules {
+            default_contract: config.default_contract,
+            relax_contracts: config.relax_contracts,
+            retention: config.retention,
+        };
         let accept = Accept::new(store, contracts, clock, rules, AcceptMetrics::register(&mut registry));
         let first_key = first_key(&accept, api_key).await?;
 

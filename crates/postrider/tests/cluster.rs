@@ -1,5 +1,6 @@
 //! Several nodes on one PostgreSQL database, whatever happens to them, to it, and between them.
-#![allow(clippy::unwrap_used, clippy::panic)]
+// How long things really take is what some of these tests are about.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use postrider_testkit::app::{Client, eventually};
 use postrider_testkit::certs::Authority;

@@ -12,6 +12,7 @@ mod batch;
 mod columns;
 pub mod config;
 pub mod directory;
+pub mod doctor;
 mod error;
 mod event;
 pub mod fair;
@@ -20,9 +21,11 @@ mod json;
 mod lease;
 pub mod message;
 mod metrics;
+pub mod migrate;
 mod postgres;
 pub mod query;
 mod recent_keys;
+mod retention;
 mod secret;
 mod sqlite;
 mod watermark;
@@ -34,6 +37,7 @@ pub use event::Event;
 pub use id::{IdSource, Ids};
 pub use metrics::StoreMetrics;
 pub use postgres::PostgresOptions;
+pub use retention::Retention;
 pub use secret::Secret;
 
 use backend::{Backend, Opened};
@@ -68,6 +72,7 @@ pub struct Options {
     pub secret_key: [u8; 32],
     pub clock: Clock,
     pub metrics: StoreMetrics,
+    pub retention: Retention,
 }
 
 /// Where the data lies.

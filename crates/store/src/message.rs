@@ -28,6 +28,8 @@ pub struct NewMessage {
     pub channels: Vec<String>,
     pub payload: Bytes,
     pub endpoints: Vec<EndpointId>,
+    /// Days to keep it, one of the classes of [`crate::Retention`].
+    pub class: u16,
     /// The routing that `endpoints` was computed from, see [`crate::directory`].
     pub routing: i64,
     pub created_ms: i64,

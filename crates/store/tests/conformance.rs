@@ -15,8 +15,8 @@ use postrider_store::message::{
 };
 use postrider_store::query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
 use postrider_store::{
-    AppendError, ChangeError, Changed, Database, Event, Feed, OpenError, Options, PostgresOptions, Secret, Store,
-    StoreMetrics,
+    AppendError, ChangeError, Changed, Database, Event, Feed, OpenError, Options, PostgresOptions, Retention, Secret,
+    Store, StoreMetrics,
 };
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
@@ -46,7 +46,7 @@ impl Place {
     async fn open(&self, secret_key: [u8; 32]) -> Result<(Store, Feed), OpenError> {
         let metrics = StoreMetrics::register(&mut Registry::default());
         let (database, clock) = (self.database.clone(), Clock::manual(NOW));
-        Store::open(Options { database, secret_key, clock, metrics }).await
+        Store::open(Options { database, secret_key, clock, metrics, retention: Retention::default() }).await
     }
 
     fn is_embedded(&self) -> bool {
@@ -112,6 +112,7 @@ impl World {
             channels: vec!["blue".into(), "red".into()],
             payload: Bytes::copy_from_slice(payload.as_bytes()),
             endpoints: self.endpoints.clone(),
+            class: 90,
             routing: self.store.directory().app(self.app).unwrap().routing,
             created_ms: NOW,
             idempotency: None,

@@ -86,6 +86,7 @@ impl Start {
             contracts: self.contracts,
             dns: self.dns,
             ca_file: self.ca_file,
+            retention: postrider_store::Retention::default(),
             contract_settings: BTreeMap::new(),
         };
         let server = Server::start(config, [7; 32], Some(KEY.to_owned()), self.clock).await.unwrap();

@@ -42,6 +42,9 @@ pub struct MessageIn<'a> {
     pub event_id: Option<String>,
     #[serde(default)]
     pub channels: Option<Vec<String>>,
+    /// Days to keep the payload, rounded up to a class of the server.
+    #[serde(default)]
+    pub payload_retention_period: Option<u16>,
     /// Made first when the path names no application yet.
     #[serde(default)]
     pub application: Option<ApplicationIn>,
@@ -124,6 +127,7 @@ async fn create(
         event_id: given.event_id,
         channels: given.channels.unwrap_or_default(),
         payload: body.bytes.slice_ref(given.payload.get().as_bytes()),
+        retention_days: given.payload_retention_period,
     };
     if let Some(application) = given.application {
         ensure_application(&api, auth.0, &app, application).await?;

@@ -133,6 +133,7 @@ async fn start(address: SocketAddr, data: &Path, clock: &Clock) -> Result<Server
         contracts: None,
         dns: None,
         ca_file: None,
+        retention: postrider_store::Retention::default(),
         contract_settings: BTreeMap::new(),
     };
     match Server::start(config(address), key, None, clock.clone()).await {
@@ -265,6 +266,7 @@ Ctrl-C ends it."#
             event_id: None,
             channels: vec![],
             payload: Bytes::from_static(example.payload.as_bytes()),
+            retention_days: None,
         };
         let (before, started) = (self.inbox.newest(), Instant::now());
         let id = match self.accept.accept(self.caller, APP, &draft, None).await? {

@@ -3,8 +3,10 @@
 pub mod attempts;
 pub mod contract;
 pub mod dev;
+pub mod doctor;
 pub mod key;
 pub mod messages;
+pub mod migrate;
 pub mod send;
 mod serve;
 
@@ -27,6 +29,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Messages(args) => say(messages::run(&args)),
         Command::Attempts(args) => say(attempts::run(&args)),
         Command::Contract(args) => contract::run(&args),
+        Command::Migrate(args) => migrate::run(args),
+        Command::Doctor(args) => doctor::run(*args),
     }
 }
 

@@ -10,12 +10,12 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Error, Row};
 
 /// Inserts what may be inserted: routed by the routing in force, with a key in force, and new by
-/// idempotency key and event id. Sorted, so that nodes take locks in one order.
+/// idempotency key (unless that is too old to stand for anything) and event id. Sorted, so that nodes take locks in one order.
 pub const APPEND: &str = "
 WITH given AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-    $8::bytea[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[])
-  AS g (id, app, routing, credential, event_type, event_id, channels, endpoints, created_ms, key, body, payload)
+    $8::bytea[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[], $13::smallint[])
+  AS g (id, app, routing, credential, event_type, event_id, channels, endpoints, created_ms, key, body, payload, class)
 ), valid AS (
   SELECT g.* FROM given g JOIN applications a ON a.id = g.app AND a.routing = g.routing
   WHERE g.credential IS NULL
@@ -23,7 +23,9 @@ WITH given AS (
 ), keyed AS (
   INSERT INTO idempotency (key, body, created_ms, message)
   SELECT key, body, created_ms, id FROM valid WHERE key IS NOT NULL ORDER BY key
-  ON CONFLICT DO NOTHING RETURNING message
+  ON CONFLICT (key) DO UPDATE SET body = excluded.body, created_ms = excluded.created_ms, message = excluded.message,
+    status = NULL, answer = NULL WHERE idempotency.created_ms < $15
+  RETURNING message
 ), named AS (
   INSERT INTO event_ids (app, event_id, message, created_ms)
   SELECT app, event_id, id, created_ms FROM valid
@@ -31,7 +33,7 @@ WITH given AS (
   ON CONFLICT DO NOTHING RETURNING message
 )
 INSERT INTO messages (id, class, app, node, event_type, event_id, channels, endpoints, created_ms, payload)
-SELECT id, $13, app, $14, event_type, event_id, channels, endpoints, created_ms, payload FROM valid
+SELECT id, class, app, $14, event_type, event_id, channels, endpoints, created_ms, payload FROM valid
 WHERE (key IS NULL OR id IN (SELECT message FROM keyed))
   AND (event_id IS NULL OR id IN (SELECT message FROM named))
 RETURNING id";
@@ -56,6 +58,7 @@ pub struct Columns<'a> {
     keys: Vec<Option<&'a [u8]>>,
     bodies: Vec<Option<&'a [u8]>>,
     payloads: Vec<&'a [u8]>,
+    classes: Vec<i16>,
     /// Whether a message could be refused after its key was taken.
     pub forgets: bool,
 }
@@ -74,10 +77,11 @@ impl<'a> Columns<'a> {
         self.keys.push(message.idempotency.as_ref().map(|key| &key.key[..]));
         self.bodies.push(message.idempotency.as_ref().map(|key| &key.body[..]));
         self.payloads.push(&message.payload);
+        self.classes.push(message.class.cast_signed());
         self.forgets |= message.event_id.is_some() && message.idempotency.is_some();
     }
 
-    pub fn params<'b>(&'b self, class: &'b i16, node: &'b i64) -> [Param<'b>; 14] {
+    pub fn params<'b>(&'b self, node: &'b i64, first_key_ms: &'b i64) -> [Param<'b>; 15] {
         [
             (&self.ids, Type::INT8_ARRAY),
             (&self.apps, Type::INT8_ARRAY),
@@ -91,8 +95,9 @@ impl<'a> Columns<'a> {
             (&self.keys, Type::BYTEA_ARRAY),
             (&self.bodies, Type::BYTEA_ARRAY),
             (&self.payloads, Type::BYTEA_ARRAY),
-            (class, Type::INT2),
+            (&self.classes, Type::INT2_ARRAY),
             (node, Type::INT8),
+            (first_key_ms, Type::INT8),
         ]
     }
 

@@ -8,7 +8,7 @@ use super::append::{self, APPEND, Columns, FORGET};
 use super::change::{change, log};
 use super::connect::Connector;
 use super::node::{Introduction, Node, leave, read_back, register};
-use super::partition::{DEFAULT_CLASS, Partitions};
+use super::partition::{Partition, Partitions};
 use super::record::{Attempts, RECORD, Rows, SCHEDULE, UNSCHEDULE};
 use super::refresh::Refresh;
 use super::session::{Param, Session};
@@ -20,10 +20,10 @@ use crate::id::{AttemptId, IdSource, MessageId};
 use crate::lease::Lease;
 use crate::message::{Appended, NewMessage, Scheduled};
 use crate::secret::Sealer;
-use crate::{Changed, RememberedAnswer};
+use crate::{Changed, RememberedAnswer, Retention};
 use bytes::Bytes;
 use postrider_clock::Clock;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -52,6 +52,7 @@ pub struct Postgres {
     /// The node's id for readers.
     pub node_id: Arc<AtomicI64>,
     pub partitions: Partitions,
+    pub retention: Retention,
     pub refresh: Refresh,
     /// What was sent and has not been answered.
     pub sent: Option<Sent>,
@@ -73,6 +74,7 @@ struct Plan<'a> {
     retried: Rows,
     done: Rows,
     changes: Vec<&'a ChangeRequest>,
+    partitions: BTreeSet<Partition>,
 }
 
 impl Backend for Postgres {
@@ -181,7 +183,11 @@ impl Postgres {
         let result = Box::pin(self.transaction(&mut session, batch, watermark)).await.map_err(commit_error);
         match &result {
             Err(CommitError::Unknown) => {}
-            Err(_) => {
+            Err(error) => {
+                if matches!(error, CommitError::Rejected(_)) {
+                    // It may have been a partition that another node dropped.
+                    self.partitions.forget();
+                }
                 // Nothing is left open, whichever statement failed.
                 if session.batch("ROLLBACK").await.is_ok() {
                     self.session = Some(session);
@@ -199,9 +205,10 @@ impl Postgres {
         watermark: Option<i64>,
     ) -> Result<HashSet<i64>, Error> {
         let node = self.node.id;
-        let plan = plan(batch, &self.ids, self.clock.wall_ms(), node);
-        self.partitions.ensure(session, DEFAULT_CLASS, &plan.messages.ids).await?;
-        self.partitions.ensure(session, DEFAULT_CLASS, &plan.attempts.messages).await?;
+        let now_ms = self.clock.wall_ms();
+        let plan = plan(batch, &self.ids, now_ms, node);
+        self.partitions.ensure(session, &plan.partitions).await?;
+        let first_key_ms = self.retention.first_key_ms(now_ms);
         self.node.seq += 1;
         let (lease_ms, newest, exclusive) = (self.who.lease_ms, self.ids.newest(), !plan.changes.is_empty());
         let begin = [
@@ -213,9 +220,9 @@ impl Postgres {
             (&watermark as _, Type::INT8),
             (&exclusive as _, Type::BOOL),
         ];
-        let messages = plan.messages.params(&DEFAULT_CLASS, &node);
+        let messages = plan.messages.params(&node, &first_key_ms);
         let forget = plan.messages.forget_params();
-        let attempts = plan.attempts.params(&DEFAULT_CLASS);
+        let attempts = plan.attempts.params();
         let (parked, retried, done) = (plan.parked.params(&node), plan.retried.params(&node), plan.done.keys());
         let (has_messages, forgets) = (!plan.messages.ids.is_empty(), plan.messages.forgets);
         let (has_attempts, has_parked) = (!plan.attempts.messages.is_empty(), !plan.parked.endpoints.is_empty());
@@ -270,8 +277,9 @@ impl Postgres {
 
     async fn change(&self, session: &Session, request: &ChangeRequest) -> Result<Result<Changed, ChangeError>, Error> {
         if let Some((key, _)) = &request.idempotency {
-            let sql = "SELECT body, status, answer FROM idempotency WHERE key = $1";
-            let earlier = session.query(sql, &[(&&key.key[..], Type::BYTEA)]).await?;
+            let since = self.retention.first_key_ms(request.now_ms);
+            let sql = "SELECT body, status, answer FROM idempotency WHERE key = $1 AND created_ms >= $2";
+            let earlier = session.query(sql, &[(&&key.key[..], Type::BYTEA), (&since, Type::INT8)]).await?;
             if let Some(row) = earlier.first() {
                 let same = row.get::<_, &[u8]>(0) == key.body;
                 let (status, answer): (Option<i32>, Option<&[u8]>) = (row.get(1), row.get(2));
@@ -289,7 +297,9 @@ impl Postgres {
             Err(refused) => return Ok(Err(refused)),
         }
         if let Some((key, answer)) = &request.idempotency {
-            let sql = "INSERT INTO idempotency (key, body, created_ms, status, answer) VALUES ($1, $2, $3, $4, $5)";
+            let sql = "INSERT INTO idempotency (key, body, created_ms, status, answer) VALUES ($1, $2, $3, $4, $5)
+                       ON CONFLICT (key) DO UPDATE SET body = excluded.body, created_ms = excluded.created_ms,
+                       message = NULL, status = excluded.status, answer = excluded.answer";
             session
                 .query(
                     sql,
@@ -370,13 +380,19 @@ fn plan<'a>(batch: &'a Batch, ids: &IdSource, now_ms: i64, node: i64) -> Plan<'a
         retried: Rows::default(),
         done: Rows::default(),
         changes: Vec::new(),
+        partitions: BTreeSet::new(),
     };
     for item in &batch.items {
         match item {
-            Item::Append(message, _) => plan.messages.push(MessageId(ids.next(now_ms)), message),
+            Item::Append(message, _) => {
+                let id = MessageId(ids.next(now_ms));
+                plan.partitions.insert(Partition::of_message(message.class, id.0));
+                plan.messages.push(id, message);
+            }
             Item::Change(request, _) => plan.changes.push(request),
             Item::Attempts(records) => {
                 for record in records {
+                    plan.partitions.insert(Partition::of_attempt(record.delivery.message.0));
                     plan.attempts.push(AttemptId(ids.next(now_ms)), record);
                     let row = |due_ms, attempts| Scheduled { delivery: record.delivery, due_ms, attempts };
                     match record.retry {

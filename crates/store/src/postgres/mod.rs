@@ -10,6 +10,7 @@ mod append;
 mod change;
 mod commit;
 mod connect;
+mod expire;
 mod lanes;
 mod load;
 mod node;
@@ -21,6 +22,10 @@ mod refresh;
 mod schema;
 mod session;
 
+pub(crate) use connect::Connector;
 pub use connect::PostgresOptions;
 pub(crate) use open::open;
+pub(crate) use partition::{Partition, Partitions};
 pub(crate) use read::Reads;
+pub(crate) use schema::{MAY_BE_AHEAD, SCHEMA, migrate};
+pub(crate) use session::{Param, Session};

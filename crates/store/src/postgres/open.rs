@@ -3,6 +3,7 @@
 use super::adopt::{adopt, get};
 use super::commit::Postgres;
 use super::connect::{Connector, PostgresOptions};
+use super::expire::expire;
 use super::load;
 use super::node::{Introduction, Node};
 use super::partition::Partitions;
@@ -16,7 +17,7 @@ use crate::event::Event;
 use crate::id::{IdSource, Ids, SLOTS};
 use crate::lease::Lease;
 use crate::secret::Sealer;
-use crate::{Options, Readers};
+use crate::{Options, Readers, Retention};
 use deadpool_postgres::Pool;
 use postrider_clock::Clock;
 use rand::Rng;
@@ -29,6 +30,8 @@ use tokio_postgres::types::Type;
 
 /// How often the living look for the dead.
 const WATCH: Duration = Duration::from_secs(1);
+/// How often what has expired is removed.
+const TIDY_MS: i64 = 60_000;
 
 pub(crate) async fn open(
     options: &Options,
@@ -56,7 +59,8 @@ pub(crate) async fn open(
     let lease = Arc::new(Lease::new(Clock::system(), i64::from(connector.lease_ms)));
     let node = Arc::new(AtomicI64::new(0));
     let reads = Reads { pool: pool.clone(), refresh: refresh.clone(), node: node.clone(), alive: Arc::new(()) };
-    tokio::spawn(watch(pool, options.clock.clone(), Arc::downgrade(&reads.alive)));
+    tokio::spawn(watch(pool.clone(), options.clock.clone(), Arc::downgrade(&reads.alive)));
+    tokio::spawn(tidy(pool, options.retention.clone(), options.clock.clone(), Arc::downgrade(&reads.alive)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let backend = Postgres {
         runtime: Arc::new(runtime.map_err(|error| OpenError::Database(error.to_string()))?),
@@ -70,6 +74,7 @@ pub(crate) async fn open(
         node: Node::default(),
         node_id: node,
         partitions: Partitions::default(),
+        retention: options.retention.clone(),
         refresh,
         sent: None,
     };
@@ -104,6 +109,16 @@ async fn watch(pool: Pool, clock: Clock, alive: Weak<()>) {
             Ok(found) => tracing::info!(deliveries = found, "deliveries of a node that is gone are scheduled again"),
             Err(error) => tracing::debug!(%error, "could not look after other nodes; trying again"),
         }
+    }
+}
+
+/// Removes what has been kept long enough, as long as this process lives.
+async fn tidy(pool: Pool, retention: Retention, clock: Clock, alive: Weak<()>) {
+    while alive.strong_count() > 0 {
+        if let Err(error) = expire(&pool, &retention, clock.wall_ms()).await {
+            tracing::debug!(%error, "could not remove what has expired; trying again");
+        }
+        clock.sleep_until(clock.steady_ms() + TIDY_MS).await;
     }
 }
 

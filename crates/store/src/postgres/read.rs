@@ -127,7 +127,7 @@ impl Reads {
         filter: &AttemptFilter,
         page: Page,
     ) -> Result<Vec<Attempt>, StoreError> {
-        let mut query = Query::new(&format!("{ATTEMPT} JOIN messages m ON m.id = a.message"));
+        let mut query = Query::new(&format!("{ATTEMPT} LEFT JOIN messages m ON m.id = a.message"));
         match of {
             AttemptsOf::Message(message) => query.and("a.message = ?", message.0, Type::INT8),
             AttemptsOf::Endpoint(endpoint) => query.and("a.endpoint = ?", endpoint.0, Type::INT8),

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use tokio_postgres::types::Type;
 
 pub const RECORD: &str = "
-INSERT INTO attempts (id, class, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms,
+INSERT INTO attempts (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms,
   manual, response)
-SELECT id, $13, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response
+SELECT id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::smallint[], $6::text[], $7::text[], $8::text[],
   $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[])
 AS g (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response)";
@@ -67,7 +67,7 @@ impl<'a> Attempts<'a> {
         self.responses.push(&record.response);
     }
 
-    pub fn params<'b>(&'b self, class: &'b i16) -> [Param<'b>; 13] {
+    pub fn params(&self) -> [Param<'_>; 12] {
         [
             (&self.ids, Type::INT8_ARRAY),
             (&self.messages, Type::INT8_ARRAY),
@@ -81,7 +81,6 @@ impl<'a> Attempts<'a> {
             (&self.durations, Type::INT8_ARRAY),
             (&self.manual, Type::BOOL_ARRAY),
             (&self.responses, Type::BYTEA_ARRAY),
-            (class, Type::INT2),
         ]
     }
 }

@@ -8,8 +8,10 @@ use crate::error::OpenError;
 use tokio_postgres::Client;
 
 const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+/// The newest schema that this version knows.
+pub const SCHEMA: i64 = MIGRATIONS.len() as i64;
 /// How many migrations the database may have that this version doesn't know.
-const MAY_BE_AHEAD: i64 = 10;
+pub const MAY_BE_AHEAD: i64 = 10;
 
 /// Brings the database to the newest schema. When several nodes start together, one does it and the
 /// others wait.

@@ -54,7 +54,8 @@ CREATE TABLE nodes (
 CREATE UNIQUE INDEX node_slot ON nodes (slot) WHERE NOT dead;
 
 -- `endpoints`: the ids that matched, 8 bytes each, big-endian. `node`: who delivers it from memory.
--- Partitions are made by `partition`: by class of retention, then by day of the id.
+-- Partitions are made by `partition` and dropped by `expire`: by class (the days to keep them), then
+-- by day of the id.
 CREATE TABLE messages (
   id bigint NOT NULL, class smallint NOT NULL, app bigint NOT NULL, node bigint NOT NULL,
   event_type text NOT NULL, event_id text, channels text, endpoints bytea NOT NULL,
@@ -63,12 +64,12 @@ CREATE TABLE messages (
 CREATE INDEX message_id ON messages (id);
 CREATE INDEX message_app ON messages (app, id);
 
--- Partitioned by the day of the message, so that both go together.
+-- Partitioned by the day of the message.
 CREATE TABLE attempts (
-  id bigint NOT NULL, class smallint NOT NULL, message bigint NOT NULL, endpoint bigint NOT NULL,
+  id bigint NOT NULL, message bigint NOT NULL, endpoint bigint NOT NULL,
   success boolean NOT NULL, status smallint NOT NULL, error_code text, error text, url text NOT NULL,
   started_ms bigint NOT NULL, duration_ms bigint NOT NULL, manual boolean NOT NULL, response bytea NOT NULL
-) PARTITION BY LIST (class);
+) PARTITION BY RANGE (message);
 CREATE INDEX attempt_message ON attempts (message, id);
 CREATE INDEX attempt_endpoint ON attempts (endpoint, id);
 
@@ -76,12 +77,14 @@ CREATE TABLE event_ids (
   app bigint NOT NULL, event_id text NOT NULL, message bigint NOT NULL, created_ms bigint NOT NULL,
   PRIMARY KEY (app, event_id)
 );
+CREATE INDEX event_id_message ON event_ids (message);
 
 -- Requests that were answered with 2xx: with a message, or with the answer kept here.
 CREATE TABLE idempotency (
   key bytea PRIMARY KEY, body bytea NOT NULL, created_ms bigint NOT NULL,
   message bigint, status integer, answer bytea
 );
+CREATE INDEX idempotency_created ON idempotency (created_ms);
 
 -- Deliveries that wait: retries, resends and backlogs. `holder`: the node that has it in memory as
 -- well and will send it; while that node lives, nobody else does.

@@ -33,7 +33,7 @@ pub fn append(
         tx.prepare_cached("INSERT INTO event_ids VALUES (?, ?, ?)")?.execute(params![message.app.0, event_id, id.0])?;
     }
     let key = message.idempotency.as_ref();
-    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
         id.0,
         message.app.0,
         message.event_type,
@@ -44,14 +44,15 @@ pub fn append(
         key.map(|key| key.key),
         key.map(|key| key.body),
         &message.payload[..],
+        message.class,
     ])?;
     Ok(Ok(Appended::New(id)))
 }
 
-/// The earlier request with this idempotency key.
-pub fn remembered(tx: &Transaction<'_>, key: &IdempotencyKey) -> Result<Option<Remembered>> {
-    tx.prepare_cached("SELECT body, message, status, answer FROM idempotency WHERE key = ?")?
-        .query_row([&key.key[..]], |row| {
+/// The earlier request with this idempotency key, if it came at `since_ms` or later.
+pub fn remembered(tx: &Transaction<'_>, key: &IdempotencyKey, since_ms: i64) -> Result<Option<Remembered>> {
+    tx.prepare_cached("SELECT body, message, status, answer FROM idempotency WHERE key = ? AND created_ms >= ?")?
+        .query_row(params![&key.key[..], since_ms], |row| {
             Ok(Remembered { body: row.get(0)?, message: row.get(1)?, status: row.get(2)?, answer: row.get(3)? })
         })
         .optional()
@@ -59,7 +60,7 @@ pub fn remembered(tx: &Transaction<'_>, key: &IdempotencyKey) -> Result<Option<R
 
 /// Moves keys from their messages' rows into the index, where memory no longer has to hold them.
 pub fn move_keys(tx: &Transaction<'_>, keys: &[RecentKey], now_ms: i64) -> Result<()> {
-    let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO idempotency VALUES (?, ?, ?, ?, NULL, NULL)")?;
+    let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, NULL, NULL)")?;
     for recent in keys {
         insert.execute(params![recent.key.key, recent.key.body, now_ms, recent.message.0])?;
     }

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use std::thread::JoinHandle;
 
 /// Bytes written, about, before a checkpoint is worth it.
-const EVERY_BYTES: usize = 24 << 20;
+pub const EVERY_BYTES: usize = 24 << 20;
 
 /// The writer's side of checkpointing.
 #[derive(Debug)]

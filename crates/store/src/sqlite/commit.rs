@@ -3,17 +3,18 @@
 use super::append::{append, move_keys, remembered};
 use super::change::change;
 use super::checkpoint::Checkpointer;
+use super::expire::Expiry;
 use super::record::{record, schedule};
 use crate::backend::{Backend, CommitError, Committed};
 use crate::batch::{Batch, ChangeRequest, Item, Outcome};
 use crate::config::Change;
 use crate::directory::Directory;
 use crate::error::{AppendError, ChangeError};
-use crate::id::{AppId, AttemptId, IdSource, MessageId};
+use crate::id::{AppId, AttemptId, IdSource, MessageId, first_of_ms};
 use crate::message::{Appended, IdempotencyKey, NewMessage};
 use crate::recent_keys::{RecentKey, RecentKeys};
 use crate::secret::Sealer;
-use crate::{Changed, RememberedAnswer};
+use crate::{Changed, RememberedAnswer, Retention};
 use bytes::Bytes;
 use postrider_clock::Clock;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
@@ -29,6 +30,8 @@ pub struct Sqlite {
     pub ids: Arc<IdSource>,
     pub recent: RecentKeys,
     pub checkpointer: Checkpointer,
+    pub retention: Retention,
+    pub expiry: Expiry,
 }
 
 impl Backend for Sqlite {
@@ -57,6 +60,11 @@ impl Backend for Sqlite {
     }
 
     fn rest(&mut self) -> Result<(), CommitError> {
+        let now_ms = self.clock.wall_ms();
+        if self.expiry.is_due(now_ms) {
+            let written = self.expiry.slice(&mut self.conn, &self.retention, now_ms).map_err(commit_error)?;
+            self.checkpointer.wrote(written);
+        }
         self.checkpointer.between_batches(&self.conn);
         Ok(())
     }
@@ -65,6 +73,7 @@ impl Backend for Sqlite {
 impl Sqlite {
     /// Runs a batch in one transaction and commits it.
     fn run(&mut self, batch: &Batch, moving: &[RecentKey], watermark: Option<i64>) -> rusqlite::Result<Vec<Outcome>> {
+        let now_ms = self.clock.wall_ms();
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut scope = Scope {
             tx,
@@ -72,7 +81,8 @@ impl Sqlite {
             directory: &self.directory,
             ids: &self.ids,
             recent: &self.recent,
-            now_ms: self.clock.wall_ms(),
+            now_ms,
+            first_key_ms: self.retention.first_key_ms(now_ms),
             keys: HashMap::new(),
             rerouted: Vec::new(),
         };
@@ -114,6 +124,8 @@ struct Scope<'a> {
     ids: &'a IdSource,
     recent: &'a RecentKeys,
     now_ms: i64,
+    /// Idempotency keys that came before this stand for nothing.
+    first_key_ms: i64,
     /// Keys of this very batch.
     keys: HashMap<[u8; 16], RecentKey>,
     /// Applications whose routing this very batch changes.
@@ -163,10 +175,11 @@ impl Scope<'_> {
 
     /// The body that an idempotency key came with before, and the message it was answered with.
     fn answered(&self, key: &IdempotencyKey) -> rusqlite::Result<Option<(Vec<u8>, Option<MessageId>)>> {
-        if let Some(known) = self.keys.get(&key.key).copied().or_else(|| self.recent.get(&key.key)) {
+        let known = self.keys.get(&key.key).copied().or_else(|| self.recent.get(&key.key));
+        if let Some(known) = known.filter(|known| known.message.0 >= first_of_ms(self.first_key_ms)) {
             return Ok(Some((known.key.body.to_vec(), Some(known.message))));
         }
-        let earlier = remembered(&self.tx, key)?;
+        let earlier = remembered(&self.tx, key, self.first_key_ms)?;
         Ok(earlier.map(|earlier| (earlier.body, earlier.message.map(MessageId))))
     }
 
@@ -183,7 +196,7 @@ impl Scope<'_> {
 
     fn change(&mut self, request: &ChangeRequest) -> rusqlite::Result<Result<Changed, ChangeError>> {
         if let Some((key, _)) = &request.idempotency
-            && let Some(earlier) = remembered(&self.tx, key)?
+            && let Some(earlier) = remembered(&self.tx, key, self.first_key_ms)?
         {
             return Ok(match (earlier.body == key.body, earlier.status, earlier.answer) {
                 (true, Some(status), Some(answer)) => {
@@ -196,13 +209,9 @@ impl Scope<'_> {
             return Ok(Err(refused));
         }
         if let Some((key, answer)) = &request.idempotency {
-            self.tx.prepare_cached("INSERT INTO idempotency VALUES (?, ?, ?, NULL, ?, ?)")?.execute(params![
-                key.key,
-                key.body,
-                request.now_ms,
-                answer.status,
-                &answer.body[..]
-            ])?;
+            self.tx
+                .prepare_cached("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, NULL, ?, ?)")?
+                .execute(params![key.key, key.body, request.now_ms, answer.status, &answer.body[..]])?;
         }
         if !matches!(request.change, Change::SetFailing { .. } | Change::Resend { .. }) {
             self.rerouted.push(request.app);

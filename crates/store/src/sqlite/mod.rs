@@ -5,6 +5,7 @@ mod change;
 mod checkpoint;
 mod commit;
 mod connection;
+mod expire;
 mod load;
 mod open;
 pub(crate) mod read;
@@ -13,5 +14,7 @@ mod record;
 mod recover;
 mod schema;
 
+pub(crate) use connection::open_reader;
 pub(crate) use open::open;
 pub(crate) use readers::Threads;
+pub(crate) use schema::SCHEMA;

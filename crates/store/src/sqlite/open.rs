@@ -3,6 +3,7 @@
 use super::checkpoint::Checkpointer;
 use super::commit::Sqlite;
 use super::connection::{open_checkpointer, open_writer};
+use super::expire::Expiry;
 use super::load::{load, recent_keys};
 use super::readers::Threads;
 use super::recover::recover;
@@ -42,7 +43,8 @@ pub(crate) fn open(options: &Options, dir: &Path) -> Result<Opened<Sqlite>, Open
     let checkpointer = Checkpointer::start(open_checkpointer(&path)?).map_err(io)?;
     let source = Arc::new(IdSource::after(newest));
     let (clock, ids) = (options.clock.clone(), source.clone());
-    let backend = Sqlite { conn, clock, sealer, directory: directory.clone(), ids, recent, checkpointer };
+    let (retention, expiry, directory_) = (options.retention.clone(), Expiry::default(), directory.clone());
+    let backend = Sqlite { conn, clock, sealer, directory: directory_, ids, recent, checkpointer, retention, expiry };
     let (ids, lease, lock) = (Ids::new(salt), Arc::new(Lease::endless()), Some(lock));
     Ok(Opened { backend, readers, directory, ids, source, newest, recovered, lease, lock })
 }

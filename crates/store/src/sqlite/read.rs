@@ -92,7 +92,7 @@ pub fn attempts(conn: &Connection, of: AttemptsOf, filter: &AttemptFilter, page:
     }
     conditions.messages(&filter.messages, "a.started_ms");
     conditions.page("a.id", page);
-    let join = " JOIN messages m ON m.id = a.message";
+    let join = " LEFT JOIN messages m ON m.id = a.message";
     let mut query = conn.prepare_cached(&format!("{ATTEMPT}{join}{}", conditions.sql))?;
     query.query_map(params_from_iter(conditions.values), attempt_row)?.collect()
 }

@@ -1,0 +1,237 @@
+//! From the embedded database to PostgreSQL: everything is there, under the same ids and keys.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
+use postrider_testkit::app::{Client, eventually, id};
+use postrider_testkit::database;
+use postrider_testkit::process::{Process, Serve};
+use postrider_testkit::receiver::{Answer, Receiver};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
+const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+
+/// A server on the embedded database in `dir`, and one on PostgreSQL with the same keys.
+fn servers(dir: &Path, url: &str) -> (Serve, Serve) {
+    let embedded = Serve::embedded(BINARY, dir);
+    let postgres = Serve { database: Some(url.to_owned()), ..Serve::new(BINARY, dir) };
+    (embedded, postgres)
+}
+
+fn command(serve: &Serve, dir: &Path, url: &str) -> Command {
+    let mut command = Command::new(BINARY);
+    command.env_clear().envs(serve.env.iter().cloned()).arg("migrate");
+    command.args(["--from", &format!("sqlite:{}", dir.display()), "--to", url]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What it said, and how it ended; numbers of rows that vary are left out.
+fn said(output: &Output, dir: &Path) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(&dir.display().to_string(), "[dir]");
+    let out = text(&output.stdout);
+    let rows = out.lines().map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        ["attempts" | "schedule", source, target] if source == target => format!("{} [n]\n", &line[..8]),
+        _ => format!("{line}\n"),
+    });
+    format!("{}{}exit {}", rows.collect::<String>(), text(&output.stderr), output.status.code().unwrap())
+}
+
+async fn migrate(serve: &Serve, dir: &Path, url: &str) -> String {
+    let mut command = command(serve, dir, url);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    said(&output, dir)
+}
+
+async fn stop(process: Process) {
+    process.signal("TERM");
+    assert!(process.ended().await.success());
+}
+
+/// What a person sees of it all.
+async fn seen(client: &Client, message: &str) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for path in [
+        "app",
+        "app/acme/endpoint",
+        "app/acme/endpoint/up/secret",
+        "app/acme/endpoint/up/headers",
+        "event-type",
+        "app/acme/msg",
+        &format!("app/acme/attempt/msg/{message}?event_types=kept"),
+        "key",
+    ] {
+        seen.push(client.get(&format!("/api/v1/{path}")).await.expect(200));
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_moves_and_goes_on() {
+    let Some(url) = database::fresh() else { return };
+    let dir = TempDir::new().unwrap();
+    let (embedded, postgres) = servers(dir.path(), &url);
+    let receiver = Receiver::start().await;
+    receiver.answer("/down", Answer::status(500));
+    let server = embedded.start().await;
+    let client = server.client.clone();
+
+    let create = json!({"name": "Acme", "uid": "acme"}).to_string().into_bytes();
+    let create = ("/api/v1/app", [("idempotency-key", "create-acme")], create);
+    let created = client.request("POST", create.0, &create.1, Some(create.2.clone())).await.expect(201);
+    for name in ["kept", "late"] {
+        client.post("/api/v1/event-type", json!({"name": name, "description": "Stays"})).await.expect(201);
+    }
+    let up = json!({"uid": "up", "url": receiver.url("/up"), "secret": SECRET, "headers": {"x-tenant": "7"},
+                    "eventTypes": ["kept"]});
+    client.endpoint("acme", up).await;
+    let retries = vec![1; 50];
+    let down = json!({"uid": "down", "url": receiver.url("/down"), "eventTypes": ["late"], "retrySchedule": retries});
+    client.endpoint("acme", down).await;
+    let kept = json!({"eventType": "kept", "eventId": "event-1", "payload": {"n": 1}, "channels": ["a", "b"]});
+    let kept = kept.to_string().into_bytes();
+    let send = "/api/v1/app/acme/msg";
+    let once = [("idempotency-key", "once")];
+    let first = id(&client.request("POST", send, &once, Some(kept.clone())).await.expect(202));
+    client.wait_for_attempts("acme", &first, 1).await;
+    let late = client.send("acme", "late", json!({"n": 2})).await;
+    client.wait_for_attempts("acme", &late, 1).await;
+    let key = client.post("/api/v1/key", json!({"name": "billing"})).await.expect(201);
+    let before = seen(&client, &first).await;
+
+    insta::assert_snapshot!(migrate(&embedded, dir.path(), &url).await, @r"
+    postrider: a server still runs on [dir]; stop it, and leave it off until the migration has ended
+    exit 1
+    ");
+    stop(server).await;
+    receiver.answer("/down", Answer::status(200));
+    let delivered = receiver.count("/down");
+    insta::assert_snapshot!(migrate(&embedded, dir.path(), &url).await, @r"
+    TABLE         SQLITE  POSTGRESQL
+    environments  1       1
+    api_keys      2       2
+    applications  1       1
+    endpoints     2       2
+    event_types   2       2
+    messages      2       2
+    attempts [n]
+    event_ids     1       1
+    idempotency   2       2
+    schedule [n]
+    All is there. Start servers with: postrider serve --database URL
+    exit 0
+    ");
+
+    let server = postgres.start().await;
+    let mut client = server.client.clone();
+    client.key = key["key"].as_str().unwrap().to_owned();
+    assert_eq!(seen(&client, &first).await, before, "the same ids, keys, secrets, messages and attempts");
+    let requests = receiver.wait_for("/down", delivered + 1).await;
+    assert_eq!(requests.last().unwrap().json(), json!({"n": 2}), "the retry that waited is delivered");
+    let settled = eventually(async || client.states("acme", &late).await == ["success"]).await;
+    assert!(settled, "and its success is seen");
+
+    let again = server.client.request("POST", send, &once, Some(kept)).await.expect(202);
+    assert_eq!(id(&again), first, "an idempotent repeat gives the first answer");
+    let again = server.client.request("POST", create.0, &create.1, Some(create.2)).await.expect(201);
+    assert_eq!(again, created);
+    let taken = json!({"eventType": "kept", "eventId": "event-1", "payload": {}});
+    client.post(send, taken).await.expect(409);
+    let new = client.send("acme", "kept", json!({"n": 3})).await;
+    client.wait_for_attempts("acme", &new, 1).await;
+    assert!(new > late, "new ids come after the old ones");
+    assert_eq!(receiver.wait_for("/up", 2).await[1].header("x-tenant"), Some("7"));
+
+    stop(server).await;
+    insta::assert_snapshot!(migrate(&embedded, dir.path(), &url).await, @r"
+    postrider: servers have run on the target since this migration ended: it has the data now, and what [dir] holds is old. To migrate again, make a new database (createdb)
+    exit 1
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_was_killed_goes_on_where_it_stopped() {
+    const MESSAGES: i64 = 400;
+    let Some(url) = database::fresh() else { return };
+    let dir = TempDir::new().unwrap();
+    let (embedded, postgres) = servers(dir.path(), &url);
+    let server = embedded.start().await;
+    let client = server.client.clone();
+    let app = client.application().await;
+    let text = "x".repeat(200_000);
+    for n in 0..MESSAGES {
+        client.send(&app, "big", json!({"n": n, "text": text})).await;
+    }
+    let listed = client.get(&format!("/api/v1/app/{app}/msg?limit=250&with_content=false")).await.expect(200);
+    stop(server).await;
+
+    let target = postrider_testdb::connect(url.split('?').next().unwrap()).await.unwrap();
+    let count = async |sql: &str| match target.query_one(sql, &[]).await {
+        Ok(row) => row.get::<_, i64>(0),
+        Err(_) => 0,
+    };
+    let mut child: Child = command(&embedded, dir.path(), &url).spawn().unwrap();
+    let begun = eventually(async || count("SELECT count(*) FROM messages").await > 0).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(begun);
+    let copied = count("SELECT count(*) FROM messages").await;
+    assert!(copied < MESSAGES, "it was killed in the middle, not after {copied}");
+    let too_early = postgres.command().output().unwrap();
+    assert!(!too_early.status.success(), "no server starts on half of the data");
+
+    for _ in 0..2 {
+        // The second time there is nothing left to do, and nothing is doubled.
+        let ended = migrate(&embedded, dir.path(), &url).await;
+        let row = format!("messages      {MESSAGES}     {MESSAGES}\n");
+        assert!(ended.contains(&row) && ended.ends_with("exit 0"), "{ended}");
+        assert_eq!(count("SELECT count(DISTINCT id) FROM messages").await, MESSAGES);
+    }
+    let server = postgres.start().await;
+    let path = format!("/api/v1/app/{app}/msg?limit=250&with_content=false");
+    assert_eq!(server.client.get(&path).await.expect(200), listed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_not_be_migrated_is_refused_with_what_to_do() {
+    let Some(url) = database::fresh() else { return };
+    let dir = TempDir::new().unwrap();
+    let (embedded, postgres) = servers(dir.path(), &url);
+    insta::assert_snapshot!(migrate(&embedded, dir.path(), &url).await, @r"
+    postrider: there is no database in [dir]; --from takes the data directory of `postrider serve`, the one with postrider.db in it
+    exit 1
+    ");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "and nothing is made there");
+    stop(embedded.start().await).await;
+
+    let mut without_key = embedded.clone();
+    without_key.env.clear();
+    insta::assert_snapshot!(migrate(&without_key, dir.path(), &url).await, @r"
+    postrider: there is no [dir]/secret.key; set POSTRIDER_SECRET_KEY to the key that the data was made with
+    exit 1
+    ");
+    let mut other_key = embedded.clone();
+    other_key.env = vec![("POSTRIDER_SECRET_KEY".into(), "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=".into())];
+    insta::assert_snapshot!(migrate(&other_key, dir.path(), &url).await, @r"
+    postrider: can't open the source: the secret key does not fit the data: it was encrypted with another one. Start with the POSTRIDER_SECRET_KEY (or the key file) it was created with
+    exit 1
+    ");
+    stop(postgres.start().await).await;
+    insta::assert_snapshot!(migrate(&embedded, dir.path(), &url).await, @r"
+    postrider: the target is not empty: it holds API keys that are not from this migration. Make a new database (createdb) and migrate into that
+    exit 1
+    ");
+
+    // The source goes on after a migration: what was copied is not what it holds now.
+    let url = database::fresh().unwrap();
+    assert!(migrate(&embedded, dir.path(), &url).await.ends_with("exit 0"));
+    let server = embedded.start().await;
+    server.client.application().await;
+    stop(server).await;
+    insta::assert_snapshot!(migrate(&embedded, dir.path(), &url).await, @r"
+    postrider: what [dir] holds has changed since the migration into this database began. Make a new database (createdb), begin again, and leave the server off until the migration has ended
+    exit 1
+    ");
+}
