@@ -1,10 +1,9 @@
-//! Checks what arrived as a receiver would, with other code than signed it: ring, the
-//! `standardwebhooks` crate, and a JWT library.
+//! Checks what arrived as a receiver would, with other code than signed it: ring, and the
+//! `standardwebhooks` crate.
 
 use axum::http::HeaderMap;
 use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use ring::{digest, hmac};
 use serde_json::Value;
 
@@ -124,17 +123,33 @@ fn tiledesk(received: &Received<'_>, secret: &str) -> Result<(), String> {
     let body = received.json()?;
     let id = body["hook"]["_id"].as_str().ok_or("the hook has no _id")?;
     let token = body["token"].as_str().ok_or("the body has no token")?;
-    let mut rules = Validation::new(Algorithm::HS256);
-    rules.set_required_spec_claims(&["aud", "iss", "sub"]);
-    rules.set_audience(&[format!("https://tiledesk.com/subscriptions/{id}")]);
-    rules.set_issuer(&["https://tiledesk.com"]);
-    rules.sub = Some("subscription".to_owned());
+    let claims = claims(token, secret).map_err(|reason| format!("the token: {reason}"))?;
     // These tokens don't expire.
-    rules.validate_exp = false;
-    let key = DecodingKey::from_secret(secret.as_bytes());
-    let token = jsonwebtoken::decode::<Value>(token, &key, &rules).map_err(|error| format!("the token: {error}"))?;
-    let same = token.claims["_id"].as_str() == Some(id);
-    if same { Ok(()) } else { Err("the token is for another hook".to_owned()) }
+    for (name, expected) in [
+        ("aud", format!("https://tiledesk.com/subscriptions/{id}").as_str()),
+        ("iss", "https://tiledesk.com"),
+        ("sub", "subscription"),
+        ("_id", id),
+    ] {
+        if claims[name].as_str() != Some(expected) {
+            return Err(format!("the token: its {name} is {}, not {expected:?}", claims[name]));
+        }
+    }
+    Ok(())
+}
+
+/// The claims of a JSON web token that is signed with HS256 and this secret.
+fn claims(token: &str, secret: &str) -> Result<Value, &'static str> {
+    let bytes = |part| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| "a part is not base64url");
+    let json = |part| serde_json::from_slice::<Value>(&bytes(part)?).map_err(|_| "a part is not JSON");
+    let (signed, tag) = token.rsplit_once('.').ok_or("it has no signature")?;
+    let (head, claims) = signed.split_once('.').ok_or("it has less than three parts")?;
+    if json(head)?["alg"] != "HS256" {
+        return Err("it is not signed with HS256");
+    }
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    hmac::verify(&key, signed.as_bytes(), &bytes(tag)?).map_err(|_| "its signature is not that of its claims")?;
+    json(claims)
 }
 
 impl<'a> Received<'a> {
@@ -173,6 +188,7 @@ mod tests {
     use axum::http::HeaderName;
     use postrider_clock::Clock;
     use postrider_contract::Book;
+    use serde_json::json;
     use std::collections::BTreeMap;
 
     /// The example as its contract sends it, and the secret.
@@ -226,5 +242,46 @@ mod tests {
             let verdict = judged(example, &headers, changed.as_bytes(), &secret);
             assert!(matches!(verdict, Verdict::Failed(_)), "{}: {verdict:?}", example.contract);
         }
+    }
+
+    #[test]
+    fn a_token_counts_only_as_it_was_signed() {
+        let example = SYSTEMS.iter().find(|example| example.contract == "tiledesk").unwrap();
+        let (headers, body, secret) = sent(example);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let token = body["token"].as_str().unwrap();
+        let [head, claims, tag] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };
+        let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+        let resigned = |head: &str, claims: &str| {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+            let signed = format!("{head}.{claims}");
+            let tag = BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+            format!("{signed}.{tag}")
+        };
+        let judged = |token: &str| {
+            let body = json!({"hook": body["hook"], "token": token}).to_string();
+            match judged(example, &headers, body.as_bytes(), &secret) {
+                Verdict::Failed(reason) => reason,
+                verdict => format!("{verdict:?}"),
+            }
+        };
+        assert_eq!(judged(&resigned(head, claims)), judged(token));
+        assert!(judged(token).starts_with("Verified"), "{}", judged(token));
+        let unsigned = part(r#"{"alg":"none"}"#);
+        let other = part(r#"{"aud":"https://example.com"}"#);
+        for (token, reason) in [
+            (format!("{head}.{other}.{tag}"), "its signature is not that of its claims"),
+            (format!("{head}.{claims}."), "its signature is not that of its claims"),
+            (format!("{unsigned}.{claims}."), "it is not signed with HS256"),
+            (resigned(&unsigned, claims), "it is not signed with HS256"),
+            (resigned(head, &part("1, 2")), "a part is not JSON"),
+            (format!("{head}.{claims}.{tag}="), "a part is not base64url"),
+            (format!("{claims}.{tag}"), "it has less than three parts"),
+            ("nonsense".to_owned(), "it has no signature"),
+        ] {
+            assert_eq!(judged(&token), format!("the token: {reason}"), "{token}");
+        }
+        let stranger = judged(&resigned(head, &other));
+        assert!(stranger.starts_with(r#"the token: its aud is "https://example.com", not "https://tiledesk.com/"#));
     }
 }
