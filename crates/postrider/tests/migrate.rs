@@ -8,6 +8,7 @@ use postrider_testkit::receiver::{Answer, Receiver};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
@@ -152,6 +153,29 @@ async fn everything_moves_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_server_was_sending_is_sent_after_the_migration() {
+    let Some(url) = database::fresh() else { return };
+    let dir = TempDir::new().unwrap();
+    let (embedded, postgres) = servers(dir.path(), &url);
+    let receiver = Receiver::start().await;
+    receiver.answer("/slow", Answer::status(200).delay(Duration::from_secs(60)));
+    let server = embedded.start().await;
+    let app = server.client.application().await;
+    server.client.endpoint(&app, json!({"url": receiver.url("/slow")})).await;
+    let message = server.client.send(&app, "a", json!({})).await;
+    receiver.wait_for("/slow", 1).await;
+    server.kill();
+    receiver.answer("/slow", Answer::status(200));
+
+    let ended = migrate(&embedded, dir.path(), &url).await;
+    assert!(ended.ends_with("exit 0"), "{ended}");
+    let server = postgres.start().await;
+    let attempts = server.client.wait_for_attempts(&app, &message, 1).await;
+    assert_eq!((attempts.len(), &attempts[0]["statusText"]), (1, &json!("success")));
+    assert_eq!(receiver.ids("/slow")[&message], 2, "both times with the same id");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_was_killed_goes_on_where_it_stopped() {
     const MESSAGES: i64 = 400;
     let Some(url) = database::fresh() else { return };
@@ -181,6 +205,10 @@ async fn a_migration_that_was_killed_goes_on_where_it_stopped() {
     assert!(copied < MESSAGES, "it was killed in the middle, not after {copied}");
     let too_early = postgres.command().output().unwrap();
     assert!(!too_early.status.success(), "no server starts on half of the data");
+    let mut doctor = Command::new(BINARY);
+    doctor.env_clear().envs(postgres.env.iter().cloned()).args(["doctor", "--database", &url]);
+    let told = String::from_utf8(doctor.output().unwrap().stdout).unwrap();
+    assert!(told.contains("Run the same `postrider migrate` again"), "{told}");
 
     for _ in 0..2 {
         // The second time there is nothing left to do, and nothing is doubled.

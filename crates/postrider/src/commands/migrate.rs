@@ -90,7 +90,8 @@ fn existing_key(dir: &Path) -> Result<[u8; 32], Box<dyn Error>> {
     Ok(secret_key(from_env.as_deref(), dir).map_err(|error: KeyError| error)?)
 }
 
-fn key_file(dir: &Path) -> PathBuf {
+/// Where the key lies when the environment has none.
+pub fn key_file(dir: &Path) -> PathBuf {
     dir.join("secret.key")
 }
 

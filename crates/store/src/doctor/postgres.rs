@@ -92,7 +92,8 @@ async fn settings(client: &Client) -> Result<Settings, Error> {
 
 fn read_settings(row: &Row) -> Settings {
     Settings {
-        version: row.get(0),
+        // What follows is the packager's.
+        version: row.get::<_, &str>(0).split(' ').take(1).collect(),
         version_number: row.get(1),
         connections: row.get(2),
         connected: row.get(3),

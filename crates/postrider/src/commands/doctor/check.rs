@@ -53,10 +53,11 @@ pub fn text(checks: &[Check]) -> String {
             Status::Warning => "warning",
             Status::Problem => "problem",
         };
+        let mut lines = check.message.trim_end().lines().chain(check.advice.as_deref());
         // Writing to a string can't fail.
-        let _ = writeln!(text, "{status:7}  {:width$}  {}", check.name, check.message);
-        if let Some(advice) = &check.advice {
-            let _ = writeln!(text, "{:7}  {:width$}  {advice}", "", "");
+        let _ = writeln!(text, "{status:7}  {:width$}  {}", check.name, lines.next().unwrap_or_default());
+        for line in lines {
+            let _ = writeln!(text, "{:7}  {:width$}  {line}", "", "");
         }
     }
     text + &summary(checks)

@@ -2,6 +2,7 @@
 
 use super::check::Check;
 use super::{key, key_from_env, machine, schema};
+use crate::commands::migrate::key_file;
 use crate::keys::secret_key;
 use postrider_store::doctor::{embedded, library};
 use std::path::Path;
@@ -13,7 +14,9 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 pub fn checks(dir: &Path) -> Vec<Check> {
     let mut checks = database(dir);
     checks.push(library_version());
-    checks.extend(machine::permissions(dir));
+    if dir.exists() {
+        checks.extend(machine::permissions(dir));
+    }
     checks.push(machine::disk(dir));
     checks
 }
@@ -47,7 +50,7 @@ fn database(dir: &Path) -> Vec<Check> {
 /// The key that a start would take, without making one.
 fn given_key(dir: &Path) -> Result<Option<[u8; 32]>, Check> {
     let from_env = key_from_env();
-    if from_env.is_none() && !machine::key_file(dir).exists() {
+    if from_env.is_none() && !key_file(dir).exists() {
         return Ok(None);
     }
     let advice = "Correct it: it must be the key that the data was made with.";

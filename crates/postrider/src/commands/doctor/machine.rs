@@ -1,20 +1,16 @@
 //! The machine: its clock, its disk, who may read what.
 
 use super::check::Check;
+use crate::commands::migrate::key_file;
 use rustix::fs::{Access, access, statvfs};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// 2025-01-01T00:00:00Z.
 const YEAR_2025_MS: i64 = 1_735_689_600_000;
 const MIB: u64 = 1 << 20;
 /// With less than this there is no room for a checkpoint and what comes meanwhile.
 const LEAST_FREE: u64 = 200 * MIB;
-
-/// Where the key lies when the environment has none.
-pub fn key_file(dir: &Path) -> PathBuf {
-    dir.join("secret.key")
-}
 
 /// Whether the wall clock was ever set.
 pub fn clock(wall_ms: i64) -> Check {
@@ -32,7 +28,7 @@ pub fn clock(wall_ms: i64) -> Check {
 pub fn disk(dir: &Path) -> Check {
     let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("."));
     match statvfs(there) {
-        Ok(disk) => room(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize),
+        Ok(disk) => room(disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize)),
         Err(error) => Check::problem(
             "disk",
             format!("can't ask how full the disk of {} is: {error}", there.display()),
@@ -73,9 +69,11 @@ pub fn permissions(dir: &Path) -> Vec<Check> {
             ));
         }
     }
-    checks.extend(key_mode(&key_file(dir)));
+    let key = key_file(dir);
+    checks.extend(key_mode(&key));
     if checks.is_empty() {
-        checks.push(Check::ok("permissions", "the data can be written, and the key file is ours alone"));
+        let and_key = if key.exists() { ", and the key file is ours alone" } else { "" };
+        checks.push(Check::ok("permissions", format!("the data can be written{and_key}")));
     }
     checks
 }

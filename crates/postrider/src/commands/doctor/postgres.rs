@@ -107,7 +107,7 @@ fn connections(found: &Postgres) -> Check {
     let alive = found.nodes.iter().filter(|node| node.is_alive).count() as i64;
     let wanted = (alive + 1) * CONNECTIONS;
     let (most, used) = (found.settings.connections, found.settings.connected);
-    let message = format!("{used} of {most} are in use; {alive} running and one more may want {wanted}");
+    let message = format!("{used} of {most} are in use; the running servers and one more may want {wanted}");
     if i64::from(most) >= wanted {
         return Check::ok("connections", message);
     }
@@ -144,10 +144,10 @@ fn gone(nodes: &[Node]) -> Vec<Check> {
     let mut checks = Vec::new();
     if !gone.is_empty() {
         let advice = match alive.len() {
-            0 => "Start a server: it takes them over at once.",
-            _ => "The running ones take them over within seconds; if this stays, look at their logs.",
+            0 => "Start a server: it takes over at once.",
+            _ => "The running ones take over within seconds; if this stays, look at their logs.",
         };
-        let message = format!("{} gone, with deliveries that nobody has taken over: {}", gone.len(), names(&gone));
+        let message = format!("{} gone, and nobody has taken over from them yet: {}", gone.len(), names(&gone));
         checks.push(Check::warning("servers", message, advice));
     }
     if !alive.is_empty() {
@@ -162,7 +162,7 @@ fn clocks(ahead_ms: i64) -> Check {
     let (off, advice) = (ahead_ms.abs(), "Let NTP (chrony, systemd-timesyncd) keep both clocks.");
     let message = format!("the database's is {off} ms {} ours", if ahead_ms < 0 { "behind" } else { "ahead of" });
     match off {
-        0..=MUCH_MS => Check::ok("clocks", message),
+        0..=MUCH_MS => Check::ok("clocks", format!("the database's and ours differ by {off} ms")),
         ..=TOO_MUCH_MS => Check::warning("clocks", message, advice),
         _ => Check::problem("clocks", message, advice),
     }
