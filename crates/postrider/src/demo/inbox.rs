@@ -20,7 +20,8 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -35,6 +36,8 @@ const SHOWN: usize = 1 << 20;
 /// Bytes of a body that are read.
 const LONGEST_BODY: usize = 32 << 20;
 const LONGEST_NAME: usize = 64;
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -166,10 +169,10 @@ impl Arrival {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// In UTC, for people and programs.
+    /// In UTC, for people and programs; always with milliseconds, so that a column of them lines up.
     pub fn time(&self) -> String {
         let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.wall_ms) * 1_000_000).ok();
-        time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+        time.and_then(|time| time.format(TIME).ok()).unwrap_or_default()
     }
 
     fn json(&self) -> Value {

@@ -32,9 +32,9 @@ header p { margin: 0; color: var(--soft); }
 nav { margin-left: auto; display: flex; gap: 1rem; }
 a { color: inherit; text-underline-offset: .2em; }
 details { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; margin-bottom: .75rem; }
-summary { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem .75rem; padding: .75rem 1rem; cursor: pointer; list-style: none; }
+summary { position: relative; display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem .75rem; padding: .75rem 1rem .75rem 2.25rem; cursor: pointer; list-style: none; overflow-wrap: anywhere; }
 summary::-webkit-details-marker { display: none; }
-summary::before { content: "▸"; color: var(--soft); }
+summary::before { content: "▸"; position: absolute; left: 1rem; color: var(--soft); }
 [open] > summary::before { content: "▾"; }
 summary b { font-size: 1.05rem; }
 summary time { margin-left: auto; }
@@ -49,9 +49,11 @@ table { width: 100%; border-collapse: collapse; font: .85rem/1.5 ui-monospace, m
 th, td { padding: .15rem 0; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
 th { width: 30%; padding-right: 1rem; font-weight: normal; color: var(--soft); }
 pre { margin: 0; max-height: 30rem; overflow: auto; padding: .75rem; background: var(--code); border: 1px solid var(--line); border-radius: .4rem; font: .85rem/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+.none { margin: 0; color: var(--soft); font-size: .85rem; }
 .empty { padding: 3rem 1rem; text-align: center; color: var(--soft); border: 1px dashed var(--line); border-radius: .6rem; }
 @media (max-width: 36rem) {
-  summary time, nav { margin-left: 0; }
+  summary small, summary time { margin-left: 0; flex-basis: 100%; }
+  nav { margin-left: 0; }
   tr, th, td { display: block; width: auto; }
   td { padding-bottom: .4rem; }
 }
@@ -101,13 +103,14 @@ fn request(html: &mut String, arrival: &Arrival, open: bool) {
         let _ = writeln!(html, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escape(name), escape(value));
     }
     let cut = if arrival.cut { ", only the first MiB is shown" } else { "" };
-    // A line break right after <pre> belongs to the markup, so that one of the body's stays.
-    let _ = writeln!(
-        html,
-        "</table>\n<h2>Body, as it came ({} bytes{cut})</h2>\n<pre tabindex=\"0\" dir=\"ltr\">\n{}</pre>\n</div></details>",
-        arrival.body_bytes,
-        escape(&arrival.body)
-    );
+    let _ = writeln!(html, "</table>\n<h2>Body, as it came ({} bytes{cut})</h2>", arrival.body_bytes);
+    if arrival.body.is_empty() {
+        html.push_str("<p class=\"none\">Empty.</p>\n");
+    } else {
+        // A line break right after <pre> belongs to the markup, so that one of the body's stays.
+        let _ = writeln!(html, "<pre tabindex=\"0\" dir=\"ltr\">\n{}</pre>", escape(&arrival.body));
+    }
+    html.push_str("</div></details>\n");
 }
 
 fn escape(text: &str) -> String {
@@ -130,23 +133,33 @@ mod tests {
     use super::*;
     use tokio::time::Instant;
 
-    #[test]
-    fn what_came_from_outside_is_text() {
-        let evil = "</pre><script>alert(1)</script>\"'&";
-        let arrival = Arrival {
+    /// A request whose every text is this one.
+    fn arrival(text: &str) -> Arc<Arrival> {
+        Arc::new(Arrival {
             number: 1,
-            contract: evil.into(),
+            contract: text.into(),
             wall_ms: 0,
             at: Instant::now(),
-            headers: vec![(evil.into(), evil.into())],
-            body: evil.into(),
-            body_bytes: evil.len(),
+            headers: vec![(text.into(), text.into())],
+            body: text.into(),
+            body_bytes: text.len(),
             cut: true,
-            verdict: Verdict::Failed(evil.into()),
-        };
-        let html = render(&[Arc::new(arrival)]);
+            verdict: Verdict::Failed(text.into()),
+        })
+    }
+
+    #[test]
+    fn what_came_from_outside_is_text() {
+        let html = render(&[arrival("</pre><script>alert(1)</script>\"'&")]);
         assert!(!html.contains("<script") && html.matches("</pre>").count() == 1);
         assert_eq!(html.matches("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;").count(), 5);
-        assert!(html.contains("1970-01-01T00:00:00Z"));
+        assert!(html.contains("1970-01-01T00:00:00.000Z"));
+    }
+
+    #[test]
+    fn what_is_empty_says_so() {
+        assert!(render(&[]).contains("Send a message"));
+        let html = render(&[arrival("")]);
+        assert!(html.contains(">Empty.<") && !html.contains("<pre"));
     }
 }
