@@ -256,6 +256,33 @@ async fn a_node_that_is_cut_off_from_the_database_stops_and_comes_back() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_works_on_is_found() {
+    let Some(url) = database::fresh() else { return };
+    let server = node(&url).start().await;
+    let receiver = Receiver::start().await;
+    let app = server.client.application().await;
+    server.client.endpoint(&app, json!({"url": receiver.url("/hook")})).await;
+    server.client.send(&app, "a", json!({})).await;
+    receiver.wait_for("/hook", 1).await;
+    // A message of almost a minute ago, as a fault of ours or of the database might leave it.
+    let client = postrider_testdb::connect(url.split('?').next().unwrap()).await.unwrap();
+    let lost =
+        "WITH t AS (SELECT (extract(epoch FROM now() - interval '52 seconds') * 1000)::bigint - 1577836800000 AS ms)
+                SELECT ms << 20 AS id, ms / 86400000 AS day FROM t";
+    let row = client.query_one(lost, &[]).await.unwrap();
+    let (id, day): (i64, i64) = (row.get(0), row.get(1));
+    let (from, to) = ((day * 86_400_000) << 20, ((day + 1) * 86_400_000) << 20);
+    let partition = format!(
+        "CREATE TABLE IF NOT EXISTS messages_90_{day} PARTITION OF messages_90 FOR VALUES FROM ({from}) TO ({to})"
+    );
+    client.batch_execute(&partition).await.unwrap();
+    let columns = "class, app, node, event_type, event_id, channels, endpoints, created_ms, payload";
+    let insert = format!("INSERT INTO messages (id, {columns}) SELECT {id}, {columns} FROM messages LIMIT 1");
+    client.batch_execute(&insert).await.unwrap();
+    receiver.wait_for("/hook", 2).await;
+}
+
 /// Sends through a node on this database, with retries and a restart, and checks that all arrives.
 async fn works_on(url: &str) {
     let serve = node(url);

@@ -2,11 +2,12 @@
 
 use crate::columns::endpoints_from;
 use crate::error::StoreError;
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::{Object, Pool, Transaction};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 /// Messages looked at in one transaction.
-const CHUNK: i64 = 5_000;
+pub const CHUNK: i64 = 5_000;
 
 /// Gives up nodes whose lease has ended, and adopts what they had. Several nodes may do this at once:
 /// each dead node is adopted by one, and taken over by another if that one dies too. Returns the
@@ -57,8 +58,28 @@ async fn adopt_chunk(client: &mut Object, now_ms: i64) -> Result<Option<usize>, 
             &[(&node, Type::INT8), (&watermark, Type::INT8), (&CHUNK, Type::INT8)],
         )
         .await?;
+    let open = reschedule(&tx, &messages, now_ms).await?;
+    if let Some(last) = messages.last() {
+        watermark = last.get::<_, i64>(0) + 1;
+    }
+    let all = (messages.len() as i64) < CHUNK;
+    tx.query_typed(
+        "UPDATE nodes SET watermark = $2, adopted = $3 WHERE id = $1",
+        &[(&node, Type::INT8), (&watermark, Type::INT8), (&all, Type::BOOL)],
+    )
+    .await?;
+    if all {
+        tx.query_typed("DELETE FROM lanes WHERE node = $1", &[(&node, Type::INT8)]).await?;
+    }
+    tx.commit().await?;
+    Ok(Some(open))
+}
+
+/// Gives a row to every delivery of these messages (id and endpoints) that has neither an attempt nor
+/// a row. Returns how many there were.
+pub async fn reschedule(tx: &Transaction<'_>, messages: &[Row], now_ms: i64) -> Result<usize, StoreError> {
     let (mut message_ids, mut endpoint_ids) = (Vec::new(), Vec::new());
-    for row in &messages {
+    for row in messages {
         for endpoint in endpoints_from(row.get(1)) {
             message_ids.push(row.get::<_, i64>(0));
             endpoint_ids.push(endpoint.0);
@@ -74,18 +95,5 @@ async fn adopt_chunk(client: &mut Object, now_ms: i64) -> Result<Option<usize>, 
             &[(&message_ids, Type::INT8_ARRAY), (&endpoint_ids, Type::INT8_ARRAY), (&now_ms, Type::INT8)],
         )
         .await?;
-    if let Some(last) = messages.last() {
-        watermark = last.get::<_, i64>(0) + 1;
-    }
-    let all = (messages.len() as i64) < CHUNK;
-    tx.query_typed(
-        "UPDATE nodes SET watermark = $2, adopted = $3 WHERE id = $1",
-        &[(&node, Type::INT8), (&watermark, Type::INT8), (&all, Type::BOOL)],
-    )
-    .await?;
-    if all {
-        tx.query_typed("DELETE FROM lanes WHERE node = $1", &[(&node, Type::INT8)]).await?;
-    }
-    tx.commit().await?;
-    Ok(Some(open.len()))
+    Ok(open.len())
 }

@@ -21,6 +21,7 @@ mod record;
 mod refresh;
 mod schema;
 mod session;
+mod sweep;
 
 pub(crate) use connect::Connector;
 pub use connect::PostgresOptions;

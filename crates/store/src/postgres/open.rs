@@ -10,6 +10,7 @@ use super::partition::Partitions;
 use super::read::Reads;
 use super::refresh::{Follower, Refresh};
 use super::schema::migrate;
+use super::sweep::sweep;
 use crate::backend::{Backend, CommitError, Opened};
 use crate::directory::Directory;
 use crate::error::{OpenError, StoreError};
@@ -108,6 +109,10 @@ async fn watch(pool: Pool, clock: Clock, alive: Weak<()>) {
             Ok(0) => {}
             Ok(found) => tracing::info!(deliveries = found, "deliveries of a node that is gone are scheduled again"),
             Err(error) => tracing::debug!(%error, "could not look after other nodes; trying again"),
+        }
+        match sweep(&pool, clock.wall_ms()).await {
+            Ok(0) | Err(_) => {}
+            Ok(found) => tracing::error!(deliveries = found, "nobody worked on these; they are scheduled again"),
         }
     }
 }

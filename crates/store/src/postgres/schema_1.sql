@@ -100,6 +100,10 @@ CREATE INDEX schedule_message ON schedule (message);
 CREATE TABLE lanes (endpoint bigint PRIMARY KEY, node bigint NOT NULL);
 CREATE INDEX lane_node ON lanes (node);
 
+-- Up to which message the slow sweep has come.
+CREATE TABLE sweep (message bigint NOT NULL);
+INSERT INTO sweep VALUES (0);
+
 -- The first statement of every commit. Renews the node's lease, and ends the transaction if the node
 -- has been given up (PR001). Holds off changes of the configuration until the commit, or, for a
 -- change, all commits. Returns the version of the configuration.
