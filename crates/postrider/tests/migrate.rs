@@ -109,6 +109,7 @@ async fn everything_moves_and_goes_on() {
     stop(server).await;
     receiver.answer("/down", Answer::status(200));
     let delivered = receiver.count("/down");
+    let source = std::fs::read(dir.path().join("postrider.db")).unwrap();
     insta::assert_snapshot!(migrate(&embedded, dir.path(), &url).await, @r"
     TABLE         SQLITE  POSTGRESQL
     environments  1       1
@@ -124,6 +125,9 @@ async fn everything_moves_and_goes_on() {
     All is there. Start servers with: postrider serve --database URL
     exit 0
     ");
+
+    assert!(source == std::fs::read(dir.path().join("postrider.db")).unwrap(), "the source stays as it is");
+    assert!(!dir.path().join("postrider.db-wal").exists(), "and tidy");
 
     let server = postgres.start().await;
     let mut client = server.client.clone();

@@ -5,7 +5,6 @@ use super::mark::{Mark, Part};
 use super::table::Table;
 use super::{MigrateError, Migration};
 use crate::error::OpenError;
-use crate::sqlite::open_reader;
 use crate::{Database, Options, Retention, StoreMetrics, sqlite};
 use prometheus_client::registry::Registry;
 use rusqlite::types::ValueRef;
@@ -26,6 +25,7 @@ const CHANGEABLE: &[&str] = &[
     "SELECT * FROM endpoints ORDER BY id",
     "SELECT * FROM event_types ORDER BY env, name",
     "SELECT * FROM schedule ORDER BY endpoint, message, manual",
+    "SELECT (SELECT min(id) FROM messages), (SELECT min(id) FROM attempts)",
     "SELECT (SELECT max(id) FROM messages), (SELECT max(id) FROM attempts)",
     "SELECT value FROM meta WHERE key IN ('key_check', 'id_salt') ORDER BY key",
 ];
@@ -72,8 +72,11 @@ impl Source {
             OpenError::InUse => MigrateError::Running(dir.clone()),
             error => MigrateError::Source(error),
         })?;
-        // Before the writer's connection closes, or there would be no log to read beside.
-        let conn = open_reader(&path).map_err(MigrateError::Source)?;
+        // The writer's connection, which tidies up the log when it is closed, but from now on only reads.
+        let conn = opened.backend.conn;
+        conn.pragma_update(None, "query_only", true)?;
+        // To count may need more room than memory has.
+        conn.pragma_update(None, "temp_store", "FILE")?;
         Ok(Source { conn, _lock: opened.lock })
     }
 

@@ -11,6 +11,13 @@ use tokio_postgres::types::Type;
 /// Rows that one statement removes.
 const SLICE: i64 = 5_000;
 
+/// A node that has been away for longer than the log reads everything anew; of nodes that are gone, the
+/// newest of each slot says which ids were given out.
+const OLD_LINES: &str = "
+DELETE FROM config_log WHERE logged_at < now() - interval '1 day';
+DELETE FROM nodes n WHERE adopted AND lease_until < now() - interval '7 days'
+  AND EXISTS (SELECT 1 FROM nodes newer WHERE newer.slot = n.slot AND newer.last_id >= n.last_id AND newer.id > n.id);";
+
 /// Removes everything that is expired at `now_ms`. Short transactions, one after another.
 pub async fn expire(pool: &Pool, retention: &Retention, now_ms: i64) -> Result<(), StoreError> {
     let mut client = get(pool).await?;
@@ -24,10 +31,11 @@ pub async fn expire(pool: &Pool, retention: &Retention, now_ms: i64) -> Result<(
         }
     }
     let first_key_ms = retention.first_key_ms(now_ms);
-    let sql = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE created_ms < $1 LIMIT $2)";
-    in_slices(&client, sql, &[first_key_ms]).await?;
-    // A node that has been away for longer reads everything anew.
-    client.batch_execute("DELETE FROM config_log WHERE logged_at < now() - interval '1 day'").await?;
+    in_slices(&client, "idempotency", &format!("created_ms < {first_key_ms}")).await?;
+    // What a node left behind that ended between dropping a partition and removing its names.
+    let longest = retention.message_days.iter().max().copied().unwrap_or(retention.default_days);
+    forget_names(&client, 0, retention.first_message(longest, now_ms)).await?;
+    client.batch_execute(OLD_LINES).await?;
     Ok(())
 }
 
@@ -58,22 +66,23 @@ async fn drop_partition(client: &mut Object, partition: Partition) -> Result<(),
     }
     tx.commit().await?;
     tracing::info!(name, "dropped a partition that was kept long enough");
-    let (from, to) = partition.ids();
-    let sql = "DELETE FROM event_ids WHERE (app, event_id) IN (SELECT app, event_id FROM event_ids e
-               WHERE e.message >= $1 AND e.message < $3 AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = e.message) LIMIT $2)";
-    in_slices(client, sql, &[from, to]).await
+    match partition {
+        Partition::Messages { .. } => forget_names(client, partition.ids().0, partition.ids().1).await,
+        Partition::Attempts { .. } => Ok(()),
+    }
 }
 
-/// Repeats a deletion of at most [`SLICE`] rows until it finds less. `$2` is the slice.
-async fn in_slices(client: &Object, sql: &str, values: &[i64]) -> Result<(), StoreError> {
-    loop {
-        let mut params: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> =
-            vec![(&values[0], Type::INT8), (&SLICE, Type::INT8)];
-        params
-            .extend(values[1..].iter().map(|value| (value as &(dyn tokio_postgres::types::ToSql + Sync), Type::INT8)));
-        let removed = client.query_typed(&format!("{sql} RETURNING 1"), &params).await?;
-        if (removed.len() as i64) < SLICE {
-            return Ok(());
-        }
-    }
+/// An `eventId` may come again when its message is gone.
+async fn forget_names(client: &Object, from: i64, to: i64) -> Result<(), StoreError> {
+    let gone = "NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = message)";
+    in_slices(client, "event_ids", &format!("message >= {from} AND message < {to} AND {gone}")).await
+}
+
+/// Deletes rows, [`SLICE`] with each statement.
+async fn in_slices(client: &Object, table: &str, condition: &str) -> Result<(), StoreError> {
+    let sql = format!(
+        "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} LIMIT $1)) RETURNING 1"
+    );
+    while client.query_typed(&sql, &[(&SLICE, Type::INT8)]).await?.len() as i64 == SLICE {}
+    Ok(())
 }
