@@ -20,7 +20,7 @@ pub enum MigrateError {
     Target(OpenError),
     #[error("can't read from the source: {0}")]
     Read(String),
-    #[error("can't write to the target: {0}. What was copied stays; run the same command again to go on")]
+    #[error("can't write to the target: {0}\nWhat was copied stays; run the same command again to go on")]
     Write(String),
     #[error(
         "the target is not empty: it holds {0} that are not from this migration. Make a new database (createdb) and migrate into that"
