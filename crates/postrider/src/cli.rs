@@ -68,7 +68,7 @@ pub struct ServeArgs {
     pub data: Option<PathBuf>,
     /// PostgreSQL, as postgres://USER:PASSWORD@HOST/NAME; any number of servers may share one
     /// [default: the embedded database in the data directory]
-    #[arg(long, env = "POSTRIDER_DATABASE", value_name = "URL")]
+    #[arg(long, env = "POSTRIDER_DATABASE", hide_env_values = true, value_name = "URL")]
     pub database: Option<String>,
     /// Let endpoints be in this network too; otherwise only public addresses are connected to
     #[arg(long = "allow-network", env = "POSTRIDER_ALLOW_NETWORKS", value_name = "CIDR", value_delimiter = ',')]

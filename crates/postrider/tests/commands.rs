@@ -256,6 +256,8 @@ async fn every_command_teaches_with_an_example_and_shows_no_key() {
         "contract check",
         "contract show",
         "contract list",
+        "migrate",
+        "doctor",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();

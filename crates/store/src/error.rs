@@ -75,6 +75,8 @@ pub enum OpenError {
     InUse,
     #[error("the database URL is wrong: {0}. It should look like postgres://user:password@host:5432/database")]
     DatabaseUrl(String),
+    #[error("a migration into this database has not ended: run `postrider migrate` again, it goes on where it stopped")]
+    MigrationUnfinished,
     #[error("all {0} places for nodes are taken; stop some, or wait until their leases end")]
     TooManyNodes(i32),
     #[error("can't open the database: {0}")]

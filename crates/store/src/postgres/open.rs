@@ -17,6 +17,7 @@ use crate::error::{OpenError, StoreError};
 use crate::event::Event;
 use crate::id::{IdSource, Ids, SLOTS};
 use crate::lease::Lease;
+use crate::migrate::UNFINISHED;
 use crate::secret::Sealer;
 use crate::{Options, Readers, Retention};
 use deadpool_postgres::Pool;
@@ -140,7 +141,11 @@ async fn load_all(pool: &Pool, sealer: &Sealer, directory: &Directory) -> Result
 /// A known text, sealed when the database was made, tells whether this key is the one.
 async fn check_key(client: &Client, sealer: &Sealer) -> Result<(), OpenError> {
     let check = meta(client, "key_check", &sealer.check()).await?;
-    if sealer.is_checked_by(&check) { Ok(()) } else { Err(OpenError::WrongSecretKey) }
+    match check {
+        check if sealer.is_checked_by(&check) => Ok(()),
+        check if check == UNFINISHED => Err(OpenError::MigrationUnfinished),
+        _ => Err(OpenError::WrongSecretKey),
+    }
 }
 
 async fn salt(client: &Client) -> Result<[u8; 16], OpenError> {
