@@ -6,9 +6,12 @@
 
 use crate::health::Health;
 use crate::job::Job;
+use postrider_store::AppEntry;
+use postrider_store::config::Endpoint;
 use postrider_store::id::{AppId, MessageId};
 use postrider_store::message::{DeliveryKey, Due, Retry, Scheduled};
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 /// Deliveries that wait in memory for one endpoint; more wait in the store.
 pub const READY_LIMIT: usize = 1_000;
@@ -17,7 +20,7 @@ const READY_LOW: usize = 200;
 /// Deliveries that one page brings.
 const PAGE: usize = 500;
 /// Attempts at once to an endpoint that sets no limit of its own.
-pub const DEFAULT_CONCURRENCY: u32 = 64;
+const DEFAULT_CONCURRENCY: u32 = 64;
 const FIRST_WINDOW: u32 = 8;
 /// How long an owned lane with limits is kept after its last attempt.
 const KEEP_MS: i64 = 30_000;
@@ -243,6 +246,32 @@ impl Lane {
 
 fn key(delivery: DeliveryKey) -> (MessageId, bool) {
     (delivery.message, delivery.manual)
+}
+
+/// What the configuration says of an endpoint; `before` is its lane, if it has one, and `shared` whether
+/// there may be other nodes.
+pub fn lane_settings(
+    found: Option<&(Arc<AppEntry>, Arc<Endpoint>)>,
+    before: Option<&Lane>,
+    shared: bool,
+) -> LaneSettings {
+    match found {
+        Some((app, endpoint)) => LaneSettings {
+            app: app.app.id,
+            max_concurrency: endpoint.settings.max_concurrency.map_or(DEFAULT_CONCURRENCY, u32::from).max(1),
+            rate: endpoint.settings.throttle_rate,
+            gone: endpoint.settings.disabled,
+            limited: shared
+                && (endpoint.settings.throttle_rate.is_some() || endpoint.settings.max_concurrency.is_some()),
+        },
+        None => LaneSettings {
+            app: before.map_or(AppId(0), |lane| lane.settings.app),
+            max_concurrency: DEFAULT_CONCURRENCY,
+            rate: None,
+            gone: true,
+            limited: false,
+        },
+    }
 }
 
 #[cfg(test)]

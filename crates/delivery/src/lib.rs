@@ -13,6 +13,7 @@ mod job;
 mod lane;
 mod metrics;
 mod scheduler;
+mod tasks;
 
 pub use metrics::DeliveryMetrics;
 pub use scheduler::{Delivery, Options};

@@ -7,16 +7,17 @@
 use crate::attempt::{Finished, Tools, attempt};
 use crate::health::Verdict;
 use crate::job::{Held, Job};
-use crate::lane::{DEFAULT_CONCURRENCY, Lane, LaneSettings, PageRequest};
+use crate::lane::{Lane, lane_settings};
 use crate::metrics::DeliveryMetrics;
+use crate::tasks::{News, Page, disable, load, sweep};
 use postrider_clock::Clock;
 use postrider_contract::Book;
 use postrider_egress::Egress;
-use postrider_store::config::{Change, Endpoint};
+use postrider_store::config::Change;
 use postrider_store::fair::FairQueue;
 use postrider_store::id::{AppId, EndpointId};
 use postrider_store::message::{DeliveryKey, Due, Message, Retry, Scheduled};
-use postrider_store::{AppEntry, ChangeError, Event, Store, StoreError, Tenure};
+use postrider_store::{Event, Store, Tenure};
 use rand::Rng;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
@@ -73,26 +74,6 @@ impl Delivery {
             tracing::error!("delivery ended with a panic");
         }
     }
-}
-
-/// A page that came from the store.
-struct Page {
-    endpoint: EndpointId,
-    request: PageRequest,
-    result: Result<Due, StoreError>,
-}
-
-/// News from the tasks that the scheduler started.
-enum News {
-    /// With the tenure in which the attempt began.
-    Finished(Tenure, Box<Finished>),
-    Page(Tenure, Page),
-    /// Endpoints with waiting deliveries.
-    Swept(Vec<(EndpointId, i64)>),
-    /// How many deliveries wait.
-    Counted(i64),
-    /// Other nodes may work on these now.
-    Released(Vec<EndpointId>),
 }
 
 struct Scheduler {
@@ -490,65 +471,5 @@ impl Scheduler {
             }
             self.turn(endpoint, now);
         }
-    }
-}
-
-fn lane_settings(found: Option<&(Arc<AppEntry>, Arc<Endpoint>)>, before: Option<&Lane>, shared: bool) -> LaneSettings {
-    match found {
-        Some((app, endpoint)) => LaneSettings {
-            app: app.app.id,
-            max_concurrency: endpoint.settings.max_concurrency.map_or(DEFAULT_CONCURRENCY, u32::from).max(1),
-            rate: endpoint.settings.throttle_rate,
-            gone: endpoint.settings.disabled,
-            limited: shared
-                && (endpoint.settings.throttle_rate.is_some() || endpoint.settings.max_concurrency.is_some()),
-        },
-        None => LaneSettings {
-            app: before.map_or(AppId(0), |lane| lane.settings.app),
-            max_concurrency: DEFAULT_CONCURRENCY,
-            rate: None,
-            gone: true,
-            limited: false,
-        },
-    }
-}
-
-async fn load(
-    tools: Arc<Tools>,
-    news: mpsc::UnboundedSender<News>,
-    tenure: Tenure,
-    endpoint: EndpointId,
-    request: PageRequest,
-) {
-    let result = tools.store.due(endpoint, request.until_ms, request.limit).await;
-    let _ = news.send(News::Page(tenure, Page { endpoint, request, result }));
-}
-
-async fn sweep(tools: Arc<Tools>, news: mpsc::UnboundedSender<News>, counts: bool) {
-    match tools.store.waiting_endpoints().await {
-        Ok(waiting) => drop(news.send(News::Swept(waiting))),
-        // The writer says it once when the database is away.
-        Err(StoreError::Unavailable) => {}
-        Err(error) => tracing::warn!(%error, "could not sweep the schedule; trying again later"),
-    }
-    if counts && let Ok(rows) = tools.store.waiting_count().await {
-        let _ = news.send(News::Counted(rows));
-    }
-}
-
-/// Disables an endpoint, whatever else is changed of it meanwhile.
-async fn disable(tools: Arc<Tools>, id: EndpointId, reason: &str) {
-    while let Some((app, endpoint)) = tools.store.directory().endpoint(id).filter(|(_, row)| !row.settings.disabled) {
-        let mut row = Endpoint::clone(&endpoint);
-        row.settings.disabled = true;
-        row.updated_ms = tools.clock.wall_ms();
-        row.version = tools.store.new_id();
-        let change = Change::UpdateEndpoint { row, based_on: endpoint.version };
-        match tools.store.change(app.app.id, change, None).await {
-            Ok(_) => tracing::info!(endpoint = tools.store.ids().text(id), reason, "endpoint disabled"),
-            Err(ChangeError::Outdated) => continue,
-            Err(error) => tracing::warn!(%error, "could not disable an endpoint"),
-        }
-        return;
     }
 }

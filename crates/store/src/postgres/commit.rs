@@ -4,31 +4,32 @@
 //! whether it happened: [`Backend::resolve`] raises the fence, so that it can't happen any more, and
 //! reads the number.
 
-use super::append::{self, APPEND, Columns, FORGET};
+use super::append::{self, APPEND, FORGET};
 use super::change::{change, log};
 use super::connect::Connector;
+use super::failure::commit_error;
 use super::node::{Introduction, Node, leave, read_back, register};
-use super::partition::{Partition, Partitions};
-use super::record::{Attempts, RECORD, Rows, SCHEDULE, UNSCHEDULE};
+use super::partition::Partitions;
+use super::plan::plan;
+use super::record::{RECORD, SCHEDULE, UNSCHEDULE};
 use super::refresh::Refresh;
 use super::session::{Param, Session};
 use crate::backend::{Backend, CommitError, Committed};
-use crate::batch::{Batch, ChangeRequest, Item, Outcome, Parked};
+use crate::batch::{Batch, ChangeRequest, Item, Outcome};
 use crate::config::Change;
 use crate::error::{AppendError, ChangeError, with_cause};
-use crate::id::{AttemptId, IdSource, MessageId};
+use crate::id::{IdSource, MessageId};
 use crate::lease::Lease;
-use crate::message::{Appended, NewMessage, Scheduled};
+use crate::message::{Appended, NewMessage};
 use crate::secret::Sealer;
 use crate::{Changed, RememberedAnswer, Retention};
 use bytes::Bytes;
 use postrider_clock::Clock;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, Row};
 
@@ -64,17 +65,6 @@ pub struct Sent {
     messages: Vec<i64>,
     /// The outcome of each change, in order.
     changes: Vec<Result<Changed, ChangeError>>,
-}
-
-/// A batch as columns.
-struct Plan<'a> {
-    messages: Columns<'a>,
-    attempts: Attempts<'a>,
-    parked: Rows,
-    retried: Rows,
-    done: Rows,
-    changes: Vec<&'a ChangeRequest>,
-    partitions: BTreeSet<Partition>,
 }
 
 impl Backend for Postgres {
@@ -371,46 +361,6 @@ impl Postgres {
     }
 }
 
-/// The batch as columns, with ids for its messages and attempts.
-fn plan<'a>(batch: &'a Batch, ids: &IdSource, now_ms: i64, node: i64) -> Plan<'a> {
-    let mut plan = Plan {
-        messages: Columns::default(),
-        attempts: Attempts::default(),
-        parked: Rows::default(),
-        retried: Rows::default(),
-        done: Rows::default(),
-        changes: Vec::new(),
-        partitions: BTreeSet::new(),
-    };
-    for item in &batch.items {
-        match item {
-            Item::Append(message, _) => {
-                let id = MessageId(ids.next(now_ms));
-                plan.partitions.insert(Partition::of_message(message.class, id.0));
-                plan.messages.push(id, message);
-            }
-            Item::Change(request, _) => plan.changes.push(request),
-            Item::Attempts(records) => {
-                for record in records {
-                    plan.partitions.insert(Partition::of_attempt(record.delivery.message.0));
-                    plan.attempts.push(AttemptId(ids.next(now_ms)), record);
-                    let row = |due_ms, attempts| Scheduled { delivery: record.delivery, due_ms, attempts };
-                    match record.retry {
-                        Some(retry) => plan.retried.push(&row(retry.due_ms, retry.attempts), None),
-                        None if record.stored => plan.done.push(&row(0, 0), None),
-                        None => {}
-                    }
-                }
-            }
-            Item::Park(Parked { rows, held }) => {
-                rows.iter().for_each(|row| plan.parked.push(row, held.then_some(node)))
-            }
-            Item::Flush(_) => {}
-        }
-    }
-    plan
-}
-
 async fn prepare(session: &mut Session, sql: &'static str, params: &[Param<'_>]) -> Result<(), Error> {
     let types: Vec<Type> = params.iter().map(|(_, of)| of.clone()).collect();
     session.prepare(sql, &types).await
@@ -418,24 +368,4 @@ async fn prepare(session: &mut Session, sql: &'static str, params: &[Param<'_>])
 
 async fn query(session: &Session, wanted: bool, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
     if wanted { session.query(sql, params).await } else { Ok(vec![]) }
-}
-
-fn commit_error(error: Error) -> CommitError {
-    let Some(db) = error.as_db_error() else {
-        // A value that can't be sent at all; everything else without a code is the connection.
-        let unsendable = error.to_string().contains("serializing parameter");
-        return if unsendable { CommitError::Rejected(with_cause(&error)) } else { CommitError::Unknown };
-    };
-    match db.code() {
-        code if code.code() == "PR001" => CommitError::Lost,
-        code if *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE => {
-            CommitError::Deadlock
-        }
-        code if *code == SqlState::DISK_FULL => CommitError::Full,
-        // 57P..: shutting down, starting up, crashed; 08...: the connection; 25P03: it took too long;
-        // 53300: too many connections; 25006: a standby that took over for a moment.
-        code if ["57P", "08"].iter().any(|class| code.code().starts_with(class)) => CommitError::Unknown,
-        code if ["25P03", "53300", "25006"].contains(&code.code()) => CommitError::Unknown,
-        _ => CommitError::Rejected(with_cause(&error)),
-    }
 }

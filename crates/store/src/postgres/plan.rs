@@ -1,0 +1,60 @@
+//! A batch as columns, for statements that take all of its rows at once.
+
+use super::append::Columns;
+use super::partition::Partition;
+use super::record::{Attempts, Rows};
+use crate::batch::{Batch, ChangeRequest, Item, Parked};
+use crate::id::{AttemptId, IdSource, MessageId};
+use crate::message::Scheduled;
+use std::collections::BTreeSet;
+
+/// See the module.
+pub struct Plan<'a> {
+    pub messages: Columns<'a>,
+    pub attempts: Attempts<'a>,
+    pub parked: Rows,
+    pub retried: Rows,
+    pub done: Rows,
+    pub changes: Vec<&'a ChangeRequest>,
+    pub partitions: BTreeSet<Partition>,
+}
+
+/// The batch as columns, with ids for its messages and attempts.
+pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, now_ms: i64, node: i64) -> Plan<'a> {
+    let mut plan = Plan {
+        messages: Columns::default(),
+        attempts: Attempts::default(),
+        parked: Rows::default(),
+        retried: Rows::default(),
+        done: Rows::default(),
+        changes: Vec::new(),
+        partitions: BTreeSet::new(),
+    };
+    for item in &batch.items {
+        match item {
+            Item::Append(message, _) => {
+                let id = MessageId(ids.next(now_ms));
+                plan.partitions.insert(Partition::of_message(message.class, id.0));
+                plan.messages.push(id, message);
+            }
+            Item::Change(request, _) => plan.changes.push(request),
+            Item::Attempts(records) => {
+                for record in records {
+                    plan.partitions.insert(Partition::of_attempt(record.delivery.message.0));
+                    plan.attempts.push(AttemptId(ids.next(now_ms)), record);
+                    let row = |due_ms, attempts| Scheduled { delivery: record.delivery, due_ms, attempts };
+                    match record.retry {
+                        Some(retry) => plan.retried.push(&row(retry.due_ms, retry.attempts), None),
+                        None if record.stored => plan.done.push(&row(0, 0), None),
+                        None => {}
+                    }
+                }
+            }
+            Item::Park(Parked { rows, held }) => {
+                rows.iter().for_each(|row| plan.parked.push(row, held.then_some(node)))
+            }
+            Item::Flush(_) => {}
+        }
+    }
+    plan
+}
