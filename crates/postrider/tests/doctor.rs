@@ -5,10 +5,10 @@ use postrider_testkit::app::eventually;
 use postrider_testkit::database;
 use postrider_testkit::process::{Process, Serve, free_port};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::SystemTime;
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
@@ -52,17 +52,11 @@ fn without_numbers(line: &str) -> String {
     tidy
 }
 
-/// Names, sizes and times of all that lies there.
-fn listing(dir: &Path) -> Vec<(String, u64, SystemTime)> {
-    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
-    let mut all: Vec<_> = entries
-        .map(|entry| {
-            let metadata = entry.metadata().unwrap();
-            (entry.file_name().into_string().unwrap(), metadata.len(), metadata.modified().unwrap())
-        })
-        .collect();
-    all.sort();
-    all
+/// All that lies there, but for SQLite's shared memory, where a reader leaves its locks.
+fn listing(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let kept = paths.filter(|path| path.extension().is_none_or(|extension| extension != "db-shm"));
+    kept.map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect()
 }
 
 async fn stop(process: Process) {
@@ -104,7 +98,7 @@ async fn an_installation_that_is_well() {
 
     let before = listing(dir.path());
     let output = doctor(&serve, &["--json"]);
-    assert_eq!(listing(dir.path()), before, "it changes nothing");
+    assert!(listing(dir.path()) == before, "it changes nothing");
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&json["ok"], output.status.code()), (&Value::Bool(true), Some(0)));
     let database = &json["checks"][1];
