@@ -1,7 +1,8 @@
 //! Applications: one customer of the provider each.
 
 use crate::check::{self, Problems};
-use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
+use crate::{Accept, Caller, Idempotency, Made, Refusal, Render, Right};
+use bytes::Bytes;
 use postrider_store::config::{Application, ApplicationSettings, Change};
 use postrider_store::id::AppId;
 use postrider_store::{AppEntry, ChangeError, Changed, RememberedAnswer};
@@ -25,7 +26,10 @@ impl Accept {
         let directory = self.store.directory();
         let by_id = self.store.ids().parse::<AppId>(id_or_uid).and_then(|id| directory.app(id));
         let found = by_id.filter(|entry| entry.app.env == caller.env);
-        found.or_else(|| directory.app_by_uid(caller.env, id_or_uid)).ok_or(Refusal::NotFound("application"))
+        let found = found.or_else(|| directory.app_by_uid(caller.env, id_or_uid));
+        // For a token, there is no other application than its own.
+        let seen = found.filter(|entry| caller.app.is_none_or(|app| app == entry.app.id));
+        seen.ok_or(Refusal::NotFound("application"))
     }
 
     pub async fn create_application(
@@ -53,6 +57,25 @@ impl Accept {
             version: id,
         };
         self.make(app.id, Change::CreateApplication(app.clone()), app, idempotency, render).await
+    }
+
+    /// The application with this id or uid; where there is none, it is made, if the caller may.
+    pub async fn ensure_application(
+        &self,
+        caller: Caller,
+        id_or_uid: &str,
+        draft: ApplicationDraft,
+    ) -> Result<(), Refusal> {
+        if self.application(caller, id_or_uid).is_ok() {
+            return Ok(());
+        }
+        caller.need(Right::Manage)?;
+        let draft = ApplicationDraft { uid: Some(id_or_uid.to_owned()), ..draft };
+        match self.create_application(caller, draft, None, &|_| (201, Bytes::new())).await {
+            // Someone else was faster: it is there now.
+            Ok(_) | Err(Refusal::Conflict { code: "conflict", .. }) => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// Changes an application. `edit` gets it as it is, and is called again when someone else was

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 /// Event types of one environment.
 const MOST: usize = 10_000;
+const MOST_FLAGS: usize = 100;
 /// Changes outside applications take this turn.
 const NO_APP: AppId = AppId(0);
 
@@ -21,8 +22,20 @@ pub struct EventTypeDraft {
 }
 
 impl Accept {
+    /// The event types that the caller sees, by name.
+    pub fn event_types(&self, caller: Caller) -> Vec<Arc<EventType>> {
+        let mut rows = self.store.directory().event_types(caller.env);
+        if let Some(flags) = self.feature_flags(caller) {
+            rows.retain(|row| is_seen_with(row, &flags));
+        }
+        rows
+    }
+
     pub fn event_type(&self, caller: Caller, name: &str) -> Result<Arc<EventType>, Refusal> {
-        self.store.directory().event_type(caller.env, name).ok_or(Refusal::NotFound("event type"))
+        let found = self.store.directory().event_type(caller.env, name);
+        let flags = self.feature_flags(caller);
+        let seen = found.filter(|row| flags.as_ref().is_none_or(|flags| is_seen_with(row, flags)));
+        seen.ok_or(Refusal::NotFound("event type"))
     }
 
     pub async fn create_event_type(
@@ -39,8 +52,10 @@ impl Accept {
                 detail: format!("there are {MOST} event types already; delete some first"),
             });
         }
-        let row = self.event_type_row(caller, draft, None);
-        let change = Change::PutEventType { row: row.clone(), based_on: None };
+        // One that was archived is taken up again.
+        let before = self.store.directory().event_type(caller.env, &draft.name).filter(|row| row.settings.archived);
+        let row = self.event_type_row(caller, draft, before.as_deref());
+        let change = Change::PutEventType { row: row.clone(), based_on: before.map(|row| row.version) };
         self.make(NO_APP, change, row, idempotency, render).await
     }
 
@@ -86,14 +101,26 @@ impl Accept {
     }
 }
 
+fn is_seen_with(row: &EventType, flags: &[String]) -> bool {
+    let needed = row.settings.flags();
+    needed.is_empty() || needed.iter().any(|flag| flags.contains(flag))
+}
+
 fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     problems.check("name", check::event_type(&draft.name));
+    if draft.name.split('/').any(|part| matches!(part, "." | "..")) {
+        problems.add("name", "has a part that stands for a folder in a URL, so no path could lead here");
+    }
     if draft.settings.description.len() > 65_536 {
         problems.add("description", "has more than 65536 bytes");
     }
-    if let Some(flag) = &draft.settings.feature_flag {
-        problems.check("featureFlag", check::name(flag, 256, ""));
+    problems.check("featureFlags", check::list(&draft.settings.feature_flags, MOST_FLAGS));
+    for (n, flag) in draft.settings.feature_flags.iter().enumerate() {
+        problems.check(&format!("featureFlags.{n}"), check::name(flag, 256, ""));
+    }
+    if let Some(group) = &draft.settings.group_name {
+        problems.check("groupName", check::name(group, 256, ""));
     }
     problems.done()
 }

@@ -11,28 +11,40 @@ mod application;
 mod caller;
 mod check;
 mod endpoint;
+mod environment;
 mod event_type;
+mod example;
+mod expunge;
 mod idempotency;
 mod key;
 mod message;
 mod payload;
 mod refusal;
 mod route;
+mod standing;
+mod task;
+mod token;
 
 pub use application::ApplicationDraft;
-pub use caller::Caller;
+pub use caller::{Caller, Right};
 pub use endpoint::{EndpointDraft, Rotation};
+pub use environment::{EnvironmentDraft, FIRST_ENV};
 pub use event_type::EventTypeDraft;
+pub use example::ExampleDraft;
 pub use idempotency::Idempotency;
 pub use key::MadeKey;
 pub use message::{AcceptMetrics, Accepted, MessageDraft};
 pub use refusal::{FieldProblem, Refusal};
+pub use route::Routed;
+pub use task::Window;
+pub use token::TokenDraft;
 
 use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_contract::Book;
 use postrider_store::{RememberedAnswer, Retention, Store};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The operator's choices that acceptance needs.
 #[derive(Clone, Debug)]
@@ -52,15 +64,21 @@ pub struct Accept {
     pub(crate) clock: Clock,
     pub(crate) rules: Arc<Rules>,
     pub(crate) metrics: AcceptMetrics,
+    /// Rings when a job was started.
+    pub(crate) task_bell: Arc<Notify>,
 }
 
 impl Accept {
     pub fn new(store: Store, contracts: Arc<Book>, clock: Clock, rules: Rules, metrics: AcceptMetrics) -> Accept {
-        Accept { store, contracts, clock, rules: Arc::new(rules), metrics }
+        Accept { store, contracts, clock, rules: Arc::new(rules), metrics, task_bell: Arc::default() }
     }
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     pub fn contracts(&self) -> &Book {

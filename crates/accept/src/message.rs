@@ -7,7 +7,7 @@ use crate::route::Routed;
 use crate::{Accept, Caller, Idempotency, Refusal};
 use bytes::Bytes;
 use postrider_store::config::Change;
-use postrider_store::id::MessageId;
+use postrider_store::id::{EndpointId, MessageId};
 use postrider_store::message::{Appended, Message, NewMessage};
 use postrider_store::{AppEntry, AppendError, RememberedAnswer};
 use prometheus_client::metrics::counter::Counter;
@@ -28,14 +28,16 @@ impl AcceptMetrics {
 }
 
 /// What a caller gives of a message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MessageDraft {
     pub event_type: String,
     pub event_id: Option<String>,
     pub channels: Vec<String>,
+    /// Labels for whoever looks for it.
+    pub tags: Vec<String>,
     /// Valid JSON, as it came.
     pub payload: Bytes,
-    /// Days to keep it; `None`: as the operator says.
+    /// Days to keep it; `None`: as its environment or the operator says.
     pub retention_days: Option<u16>,
 }
 
@@ -60,6 +62,18 @@ impl Accept {
         draft: &MessageDraft,
         idempotency: Option<Idempotency>,
     ) -> Result<Accepted, Refusal> {
+        self.accept_for(caller, app, draft, None, idempotency).await
+    }
+
+    /// As [`Accept::accept`], for one endpoint alone, whatever it filters by, if one is given.
+    pub(crate) async fn accept_for(
+        &self,
+        caller: Caller,
+        app: &str,
+        draft: &MessageDraft,
+        only: Option<EndpointId>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Accepted, Refusal> {
         check_message(draft)?;
         for _ in 0..TRIES {
             let entry = match self.application(caller, app) {
@@ -71,7 +85,9 @@ impl Accept {
                 found => found?,
             };
             let created_ms = self.clock.wall_ms();
-            let mut message = self.routed(&entry, draft, created_ms, idempotency);
+            let mut message = self.routed(&entry, draft, only);
+            message.created_ms = created_ms;
+            message.idempotency = idempotency.map(|idempotency| idempotency.0);
             message.credential = Some(caller.key);
             match self.store.append(message).await {
                 Ok(Appended::New(id)) => {
@@ -90,25 +106,28 @@ impl Accept {
         Err(AppendError::StaleRouting.into())
     }
 
-    fn routed(
-        &self,
-        entry: &AppEntry,
-        draft: &MessageDraft,
-        created_ms: i64,
-        idempotency: Option<Idempotency>,
-    ) -> NewMessage {
+    /// The message as it is to be stored, but when and for whom.
+    fn routed(&self, entry: &AppEntry, draft: &MessageDraft, only: Option<EndpointId>) -> NewMessage {
         let routed = Routed { event_type: &draft.event_type, channels: &draft.channels, payload: &draft.payload };
+        let days = draft.retention_days.or_else(|| {
+            let environment = self.store.directory().environment(entry.app.env)?;
+            environment.settings.retention_days
+        });
         NewMessage {
             app: entry.app.id,
             event_type: draft.event_type.clone(),
             event_id: draft.event_id.clone(),
             channels: draft.channels.clone(),
+            tags: draft.tags.clone(),
             payload: draft.payload.clone(),
-            endpoints: self.route(entry, &routed),
-            class: self.rules.retention.class(draft.retention_days),
+            endpoints: match only {
+                Some(endpoint) => entry.endpoints.contains_key(&endpoint).then_some(endpoint).into_iter().collect(),
+                None => self.route(entry, &routed),
+            },
+            class: self.rules.retention.class(days),
             routing: entry.routing,
-            created_ms,
-            idempotency: idempotency.map(|idempotency| idempotency.0),
+            created_ms: 0,
+            idempotency: None,
             credential: None,
         }
     }
@@ -133,9 +152,12 @@ impl Accept {
         let (entry, endpoint) = self.endpoint(caller, app, endpoint)?;
         let message = self.message(caller, app, message).await?;
         if endpoint.settings.disabled {
+            return Err(disabled());
+        }
+        if message.payload.is_empty() {
             return Err(Refusal::Conflict {
-                code: "endpoint_disabled",
-                detail: "the endpoint is disabled; enable it first".into(),
+                code: "expunged",
+                detail: "the message's payload was removed, so there is nothing to send".into(),
             });
         }
         let due_ms = self.clock.steady_ms();
@@ -144,6 +166,11 @@ impl Accept {
         self.store.change(entry.app.id, change, remembered).await?;
         Ok(())
     }
+}
+
+/// What is asked for needs an endpoint that gets messages.
+pub(crate) fn disabled() -> Refusal {
+    Refusal::Conflict { code: "endpoint_disabled", detail: "the endpoint is disabled; enable it first".into() }
 }
 
 fn check_message(draft: &MessageDraft) -> Result<(), Refusal> {
@@ -158,6 +185,10 @@ fn check_message(draft: &MessageDraft) -> Result<(), Refusal> {
     problems.check("channels", check::list(&draft.channels, 5));
     for (n, channel) in draft.channels.iter().enumerate() {
         problems.check(&format!("channels.{n}"), check::name(channel, 128, ""));
+    }
+    problems.check("tags", check::list(&draft.tags, 8));
+    for (n, tag) in draft.tags.iter().enumerate() {
+        problems.check(&format!("tags.{n}"), check::name(tag, 128, ":"));
     }
     if !is_shallow(&draft.payload) {
         problems.add("payload", format!("is nested deeper than {DEEPEST} levels"));

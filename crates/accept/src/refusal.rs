@@ -27,6 +27,8 @@ pub enum Refusal {
     #[error("{0} not found")]
     NotFound(&'static str),
     #[error("{detail}")]
+    Forbidden { code: &'static str, detail: String },
+    #[error("{detail}")]
     Conflict { code: &'static str, detail: String },
     #[error("invalid: {}", .0.iter().map(|problem| problem.msg.as_str()).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<FieldProblem>),
@@ -80,6 +82,10 @@ impl From<ChangeError> for Refusal {
             ChangeError::Taken => Refusal::Conflict {
                 code: "conflict",
                 detail: "the uid or name is taken; choose another, or update the one that has it".into(),
+            },
+            ChangeError::NotEmpty => Refusal::Conflict {
+                code: "not_empty",
+                detail: "the environment still has applications; delete those first".into(),
             },
             ChangeError::IdempotencyMismatch => idempotency_mismatch(),
             ChangeError::Outdated => Refusal::Unavailable(StoreError::Busy),

@@ -23,7 +23,8 @@ impl Accept {
         wanted.map(|endpoint| endpoint.id).collect()
     }
 
-    fn wants(&self, endpoint: &Endpoint, message: &Routed<'_>, parsed: &mut Option<serde_json::Value>) -> bool {
+    /// Whether an endpoint wants a message. `parsed` keeps the payload for the next endpoint.
+    pub fn wants(&self, endpoint: &Endpoint, message: &Routed<'_>, parsed: &mut Option<serde_json::Value>) -> bool {
         let settings = &endpoint.settings;
         if settings.disabled || !channels_match(&settings.channels, message.channels) {
             return false;

@@ -1,28 +1,63 @@
-//! Who calls: `Authorization: Bearer <API key>`.
+//! Who calls (`Authorization: Bearer <API key or token>`), and whether it may.
+//!
+//! A handler says what it is for by the type of its argument: `Auth<LookIn>` is a caller that may look
+//! into an application.
 
 use crate::Api;
 use crate::error::ApiError;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use postrider_accept::Caller;
+use postrider_accept::{Caller, Right};
+use std::marker::PhantomData;
 
 /// The authenticated caller, as an argument of a handler. What the handler then finds is as of now, on
 /// whichever node it was changed.
 #[derive(Clone, Copy, Debug)]
-pub struct Auth(pub Caller);
+pub struct Auth<R>(pub Caller, PhantomData<R>);
 
 /// The authenticated sender of a message. Nothing is asked of the database before the message's own
 /// commit, which checks the key and the routing again.
 #[derive(Clone, Copy, Debug)]
 pub struct SenderAuth(pub Caller);
 
-impl FromRequestParts<Api> for Auth {
+/// Something that a call is for, as a type.
+pub trait For {
+    /// `None`: any key or token will do.
+    const RIGHT: Option<Right>;
+}
+
+macro_rules! rights {
+    ($($name:ident),*) => {
+        $(
+            #[derive(Clone, Copy, Debug)]
+            pub struct $name;
+            impl For for $name {
+                const RIGHT: Option<Right> = Some(Right::$name);
+            }
+        )*
+    };
+}
+rights!(LookAround, LookIn, Manage, ManageEndpoints, SeeSecrets, RotateSecrets, Resend);
+
+/// For what anyone may who has a key or token.
+#[derive(Clone, Copy, Debug)]
+pub struct Anything;
+
+impl For for Anything {
+    const RIGHT: Option<Right> = None;
+}
+
+impl<R: For> FromRequestParts<Api> for Auth<R> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Auth, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Auth<R>, ApiError> {
         api.accept.store().fresh().await?;
-        authenticate(parts, api).map(Auth).ok_or_else(refused)
+        let caller = authenticate(parts, api).ok_or_else(refused)?;
+        if let Some(right) = R::RIGHT {
+            caller.need(right)?;
+        }
+        Ok(Auth(caller, PhantomData))
     }
 }
 
@@ -30,12 +65,16 @@ impl FromRequestParts<Api> for SenderAuth {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<SenderAuth, ApiError> {
-        if let Some(caller) = authenticate(parts, api) {
-            return Ok(SenderAuth(caller));
-        }
-        // Another node may have made the key a moment ago.
-        api.accept.store().fresh().await?;
-        authenticate(parts, api).map(SenderAuth).ok_or_else(refused)
+        let caller = match authenticate(parts, api) {
+            Some(caller) => caller,
+            None => {
+                // Another node may have made the key a moment ago.
+                api.accept.store().fresh().await?;
+                authenticate(parts, api).ok_or_else(refused)?
+            }
+        };
+        caller.need(Right::Send)?;
+        Ok(SenderAuth(caller))
     }
 }
 

@@ -87,6 +87,7 @@ impl From<Refusal> for ApiError {
         let detail = refusal.to_string();
         match refusal {
             Refusal::NotFound(_) => ApiError::plain(StatusCode::NOT_FOUND, "not_found", detail),
+            Refusal::Forbidden { code, detail } => ApiError::plain(StatusCode::FORBIDDEN, code, detail),
             Refusal::Conflict { code, detail } => ApiError::plain(StatusCode::CONFLICT, code, detail),
             Refusal::Invalid(problems) => ApiError::Invalid(problems),
             Refusal::TooMany { code, detail } => ApiError::plain(StatusCode::TOO_MANY_REQUESTS, code, detail),

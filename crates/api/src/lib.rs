@@ -3,18 +3,21 @@
 //! Each handler reads what came, calls one operation of `accept` (or reads the store), and writes
 //! the answer. What is right or wrong is decided there, not here.
 
+mod alias;
 mod auth;
 mod body;
 mod error;
 mod idempotency;
 mod openapi;
 mod page;
+mod params;
 mod query;
 mod resources;
 mod serve;
 mod timestamp;
 
 pub use openapi::document;
+pub use resources::NOT_IMPLEMENTED;
 pub use serve::{Listener, serve};
 
 use axum::Router;
@@ -32,11 +35,13 @@ pub struct Api {
     pub(crate) accept: Accept,
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) registry: Arc<Registry>,
+    /// Where people reach this server; `None`: where a request did.
+    pub(crate) public_url: Option<String>,
 }
 
 impl Api {
-    pub fn new(accept: Accept, registry: Arc<Registry>) -> Api {
-        Api { accept, bodies: Arc::new(Semaphore::new(BODIES_KIB)), registry }
+    pub fn new(accept: Accept, registry: Arc<Registry>, public_url: Option<String>) -> Api {
+        Api { accept, bodies: Arc::new(Semaphore::new(BODIES_KIB)), registry, public_url }
     }
 
     /// The routes, for [`serve`].

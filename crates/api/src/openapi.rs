@@ -1,5 +1,6 @@
 //! The OpenAPI document, generated from the code that answers.
 
+use crate::error::{HttpErrorOut, ValidationError};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
@@ -9,6 +10,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
         title = "Postrider API",
         description = "Svix API compatible, with additions. Authenticate with `Authorization: Bearer <API key>`."
     ),
+    components(schemas(HttpErrorOut, ValidationError)),
     security(("HTTPBearer" = []))
 )]
 struct Document;

@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::query::Query;
 use postrider_store::Ids;
 use postrider_store::id::Kind;
-use postrider_store::query::Page;
+use postrider_store::query::{Found, Page};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -66,7 +66,22 @@ impl Asked {
                 Some(id.ok_or_else(wrong)?.number())
             }
         };
-        Ok(Page { limit: self.limit + 1, after, ascending: self.ascending != self.back })
+        Ok(Page { limit: self.limit + 1, after, ascending: self.ascending != self.back, content: true })
+    }
+
+    /// The response for what was found for [`Asked::page`]: where the look ended early, a page that may be
+    /// short, and that the next one goes on from.
+    pub fn respond_found<K: Kind, T>(&self, ids: &Ids, found: Found<T>, id: impl Fn(&T) -> String) -> ListResponse<T> {
+        let looked_to = found.looked_to.map(|to| ids.text(K::from_number(to)));
+        let mut page = self.respond(found.rows, id);
+        if let Some(to) = looked_to {
+            page.done = false;
+            match self.back {
+                true => page.prev_iterator = Some(format!("-{to}")),
+                false => page.iterator = Some(to),
+            }
+        }
+        page
     }
 
     /// The response for rows that came for [`Asked::page`].

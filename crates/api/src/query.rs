@@ -52,10 +52,11 @@ impl Query {
         self.text(name).map(timestamp::parse).transpose().map_err(|msg| ApiError::query(name, msg))
     }
 
-    /// `channel`, `event_types`, `before` and `after`, which several listings share.
+    /// `channel`, `tag`, `event_types`, `before` and `after`, which several listings share.
     pub fn message_filter(&self) -> Result<MessageFilter, ApiError> {
         Ok(MessageFilter {
             channel: self.text("channel").map(str::to_owned),
+            tag: self.text("tag").map(str::to_owned),
             event_types: self.list("event_types"),
             before_ms: self.time("before")?,
             after_ms: self.time("after")?,

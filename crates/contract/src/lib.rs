@@ -78,5 +78,5 @@ pub use filter::{FilterProblem, PayloadFilter};
 pub use judge::{Answer, Judgement, Outcome};
 pub use problem::Problem;
 pub use render::{RenderError, Request};
-pub use secrets::SecretRules;
+pub use secrets::{SecretRules, for_receiver};
 pub use view::{ApplicationView, ContentType, EndpointView, MessageView, Outgoing};

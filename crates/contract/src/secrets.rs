@@ -98,6 +98,19 @@ impl SecretRules {
     }
 }
 
+/// What the owner of an endpoint verifies with: the public key (`whpk_…`) of a `whsk_` signing key, which is
+/// the provider's alone; any other secret itself.
+pub fn for_receiver(secret: &str) -> String {
+    let seed = secret.strip_prefix("whsk_").and_then(|key| BASE64_STANDARD.decode(key).ok());
+    match seed.as_ref().and_then(|key| key.first_chunk::<32>()) {
+        Some(seed) => {
+            let public = SigningKey::from_bytes(seed).verifying_key();
+            format!("whpk_{}", BASE64_STANDARD.encode(public.as_bytes()))
+        }
+        None => secret.to_owned(),
+    }
+}
+
 /// The base64 of an Ed25519 seed, or of the seed and the public key that belongs to it.
 fn signing_key(text: &str) -> Result<(), String> {
     let key = BASE64_STANDARD.decode(text).map_err(|_| "is not base64 behind whsk_".to_owned())?;

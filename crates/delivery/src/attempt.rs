@@ -117,6 +117,9 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
         return Ended::failed("template", reason, Outcome::Fail);
     };
     let message = match message(tools, job).await {
+        Ok(Some(message)) if message.payload.is_empty() => {
+            return Ended::cancelled("the message's payload was removed");
+        }
         Ok(Some(message)) => message,
         Ok(None) => return Ended::cancelled("the message is no longer kept"),
         // Nothing was sent: this is our own trouble, and worth another try.

@@ -6,6 +6,7 @@
 
 use crate::health::Health;
 use crate::job::Job;
+use crate::pace::Pace;
 use postrider_store::AppEntry;
 use postrider_store::config::Endpoint;
 use postrider_store::id::{AppId, MessageId};
@@ -32,6 +33,8 @@ pub struct LaneSettings {
     pub max_concurrency: u32,
     /// Attempts a second.
     pub rate: Option<u16>,
+    /// Attempts a second of all endpoints of the application together.
+    pub app_rate: Option<u16>,
     /// Deleted or disabled: what waits is cancelled, whenever it is due.
     pub gone: bool,
     /// Has limits that hold over all nodes: then only the node that owns the lane sends to it.
@@ -53,6 +56,7 @@ pub struct Lane {
     pub owned: bool,
     window: u32,
     hold_until: i64,
+    pace: Pace,
     /// Until when an owned lane with limits is kept, so that the next message need not ask for it.
     keep_until: i64,
     /// Everything in memory: ready, running, or done and not yet recorded.
@@ -87,6 +91,7 @@ impl Lane {
             owned: false,
             window: FIRST_WINDOW,
             hold_until: 0,
+            pace: Pace::default(),
             keep_until: 0,
             known: HashSet::new(),
             stored_due: None,
@@ -115,15 +120,19 @@ impl Lane {
             self.keep_until = now_ms + KEEP_MS;
         }
         if let Some(rate) = self.settings.rate.filter(|_| !self.settings.gone) {
-            // Spread over the second: the next may start one interval after this one.
-            self.hold_until = self.hold_until.max(now_ms) + (1_000 / i64::from(rate.max(1))).max(1);
+            self.pace.take(now_ms, rate);
         }
         Some(job)
     }
 
     pub fn may_start(&self, now_ms: i64) -> bool {
         let window = self.window.min(self.settings.max_concurrency);
-        !self.ready.is_empty() && (self.settings.gone || (self.running < window && now_ms >= self.hold_until))
+        !self.ready.is_empty() && (self.settings.gone || (self.running < window && now_ms >= self.held_until()))
+    }
+
+    fn held_until(&self) -> i64 {
+        let paced = self.settings.rate.map_or(0, |_| self.pace.ready_at());
+        self.hold_until.max(paced)
     }
 
     /// An attempt came back.
@@ -140,6 +149,10 @@ impl Lane {
 
     /// The endpoint was changed: what was learned about the old one is no longer true.
     pub fn changed(&mut self, settings: LaneSettings) {
+        if settings.app_rate.is_some() != self.settings.app_rate.is_some() {
+            // It is another lane now, one that the endpoints of the application share, or its own again.
+            self.owned = false;
+        }
         self.settings = settings;
         self.hold_until = 0;
         self.window = self.window.max(FIRST_WINDOW);
@@ -202,7 +215,7 @@ impl Lane {
 
     /// When to look at this lane again, steady ms.
     pub fn next_wake(&self) -> Option<i64> {
-        let held = (!self.ready.is_empty()).then_some(self.hold_until);
+        let held = (!self.ready.is_empty()).then_some(self.held_until());
         let due = self.stored_due.filter(|_| self.loading.is_none() && self.ready.len() < READY_LOW);
         let kept = (self.owned && self.keep_until > 0).then_some(self.keep_until);
         [held, due, kept].into_iter().flatten().min()
@@ -226,6 +239,13 @@ impl Lane {
             self.known.remove(&key(job.delivery));
         }
         ready.iter().map(|job| Scheduled { delivery: job.delivery, due_ms: now_ms, attempts: job.attempts }).collect()
+    }
+
+    /// Reads the message's payload anew where it is in memory.
+    pub fn forget_payload(&mut self, message: MessageId) {
+        for job in self.ready.iter_mut().filter(|job| job.delivery.message == message) {
+            job.message = None;
+        }
     }
 
     /// Deliveries in memory that have no row in the store.
@@ -260,14 +280,18 @@ pub fn lane_settings(
             app: app.app.id,
             max_concurrency: endpoint.settings.max_concurrency.map_or(DEFAULT_CONCURRENCY, u32::from).max(1),
             rate: endpoint.settings.throttle_rate,
+            app_rate: app.app.settings.throttle_rate,
             gone: endpoint.settings.disabled,
             limited: shared
-                && (endpoint.settings.throttle_rate.is_some() || endpoint.settings.max_concurrency.is_some()),
+                && (endpoint.settings.throttle_rate.is_some()
+                    || endpoint.settings.max_concurrency.is_some()
+                    || app.app.settings.throttle_rate.is_some()),
         },
         None => LaneSettings {
             app: before.map_or(AppId(0), |lane| lane.settings.app),
             max_concurrency: DEFAULT_CONCURRENCY,
             rate: None,
+            app_rate: None,
             gone: true,
             limited: false,
         },
@@ -280,7 +304,7 @@ mod tests {
     use postrider_store::id::EndpointId;
 
     fn settings() -> LaneSettings {
-        LaneSettings { app: AppId(1), max_concurrency: 64, rate: None, gone: false, limited: false }
+        LaneSettings { app: AppId(1), max_concurrency: 64, rate: None, app_rate: None, gone: false, limited: false }
     }
 
     fn job(n: i64) -> Job {

@@ -7,11 +7,13 @@
 //!
 //! It never opens a connection itself, knows no SQL, and never asks again which endpoints match.
 
+mod app_pace;
 mod attempt;
 mod health;
 mod job;
 mod lane;
 mod metrics;
+mod pace;
 mod scheduler;
 mod tasks;
 

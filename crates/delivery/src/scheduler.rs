@@ -4,6 +4,7 @@
 //! so nothing in here is locked or shared. Who may send next is decided in turn: by application,
 //! then by endpoint.
 
+use crate::app_pace::AppPaces;
 use crate::attempt::{Finished, Tools, attempt};
 use crate::health::Verdict;
 use crate::job::{Held, Job};
@@ -13,7 +14,7 @@ use crate::tasks::{News, Page, disable, load, sweep};
 use postrider_clock::Clock;
 use postrider_contract::Book;
 use postrider_egress::Egress;
-use postrider_store::config::Change;
+use postrider_store::config::{Application, Change};
 use postrider_store::fair::FairQueue;
 use postrider_store::id::{AppId, EndpointId};
 use postrider_store::message::{DeliveryKey, Due, Message, Retry, Scheduled};
@@ -83,6 +84,8 @@ struct Scheduler {
     clock: Clock,
     lanes: HashMap<EndpointId, Lane>,
     turns: FairQueue<AppId, EndpointId>,
+    /// Applications with a rate of their own; their endpoints wait there for their turn.
+    paces: AppPaces,
     timers: BinaryHeap<Reverse<(i64, EndpointId)>>,
     running: usize,
     unrecorded: usize,
@@ -117,6 +120,7 @@ impl Scheduler {
             clock,
             lanes: HashMap::new(),
             turns: FairQueue::new(usize::MAX),
+            paces: AppPaces::default(),
             timers: BinaryHeap::new(),
             running: 0,
             unrecorded: 0,
@@ -138,7 +142,8 @@ impl Scheduler {
         let mut events = Vec::new();
         let mut news = Vec::new();
         while !(self.draining && self.running == 0) {
-            let wake = self.timers.peek().map_or(self.next_tick, |Reverse((at, _))| (*at).min(self.next_tick));
+            let first = self.timers.peek().map(|Reverse((at, _))| *at);
+            let wake = [first, self.paces.next_wake()].into_iter().flatten().fold(self.next_tick, i64::min);
             tokio::select! {
                 biased;
                 _ = &mut stopped, if !self.draining => self.draining = true,
@@ -200,6 +205,7 @@ impl Scheduler {
         self.tenure = tenure;
         self.lanes.clear();
         self.turns = FairQueue::new(usize::MAX);
+        self.paces = AppPaces::default();
         self.timers.clear();
         self.done.clear();
         self.unrecorded = 0;
@@ -245,14 +251,27 @@ impl Scheduler {
 
     fn changed(&mut self, change: Change) {
         let now = self.clock.steady_ms();
+        let of_application = matches!(change, Change::UpdateApplication { .. });
         let endpoints: Vec<EndpointId> = match change {
             Change::Resend { message, endpoint, due_ms } => {
                 self.store_has(DeliveryKey { message, endpoint, manual: true }, due_ms);
                 return;
             }
+            Change::AdvanceTask { row, messages, due_ms, .. } => {
+                if let Some(message) = messages.first() {
+                    let delivery = DeliveryKey { message: *message, endpoint: row.input.endpoint, manual: true };
+                    self.store_has(delivery, due_ms);
+                }
+                return;
+            }
+            Change::ExpungeMessage { message } => {
+                self.lanes.values_mut().for_each(|lane| lane.forget_payload(message));
+                return;
+            }
             Change::UpdateEndpoint { row, .. } => vec![row.id],
             Change::DeleteEndpoint { endpoint, .. } => vec![endpoint],
-            Change::DeleteApplication { app, .. } => {
+            Change::UpdateApplication { row: Application { id: app, .. }, .. }
+            | Change::DeleteApplication { app, .. } => {
                 self.lanes.iter().filter(|(_, lane)| lane.settings.app == app).map(|(id, _)| *id).collect()
             }
             _ => return,
@@ -261,6 +280,9 @@ impl Scheduler {
             let found = self.tools.store.directory().endpoint(endpoint);
             let settings = lane_settings(found.as_ref(), self.lanes.get(&endpoint), self.tools.store.is_shared());
             let lane = self.lane(endpoint);
+            if of_application && lane.settings == settings {
+                continue;
+            }
             let came_back = lane.settings.gone && !settings.gone;
             lane.changed(settings);
             let given_up = if lane.is_anothers() { lane.give_up(now) } else { vec![] };
@@ -407,8 +429,15 @@ impl Scheduler {
                 self.turn(endpoint, now);
             }
         }
+        for endpoint in self.paces.due(now) {
+            if let Some(lane) = self.lanes.get_mut(&endpoint) {
+                lane.in_turn = false;
+                self.turn(endpoint, now);
+            }
+        }
         if now >= self.next_tick {
             self.next_tick = now + TICK_MS;
+            self.paces.tidy(now);
             self.park_old(now);
             self.release();
             self.metrics.running.set(self.running as i64);
@@ -459,8 +488,15 @@ impl Scheduler {
         while !self.draining && may_start(self) {
             let Some(endpoint) = self.turns.pop() else { return };
             let Some(lane) = self.lanes.get_mut(&endpoint) else { continue };
+            let (app, app_rate) = (lane.settings.app, lane.settings.app_rate.filter(|_| lane.may_start(now)));
+            if app_rate.is_some() && !self.paces.admits(app, endpoint, now) {
+                continue;
+            }
             lane.in_turn = false;
             if let Some(job) = lane.start(now) {
+                if let Some(rate) = app_rate {
+                    self.paces.sent(app, now, rate);
+                }
                 self.running += 1;
                 let random = rand::rng().random();
                 let (tools, news) = (self.tools.clone(), self.news_sender.clone());

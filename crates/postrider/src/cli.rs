@@ -63,6 +63,9 @@ pub struct ServeArgs {
     /// Address to listen on [default: 127.0.0.1:8071]
     #[arg(long, env = "POSTRIDER_LISTEN", value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Where people reach this server, for portal links [default: the host of the request]
+    #[arg(long, env = "POSTRIDER_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
     /// Where the data lies [default: postrider-data]
     #[arg(long, env = "POSTRIDER_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,

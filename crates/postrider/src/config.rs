@@ -15,6 +15,8 @@ const DEFAULT_FILE: &str = "postrider.toml";
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// Where people reach the server, for the links it makes; `None`: where a request did.
+    pub public_url: Option<String>,
     pub data: PathBuf,
     /// `postgres://…`; `None`: the embedded database in `data`.
     pub database: Option<String>,
@@ -39,6 +41,8 @@ pub enum ConfigError {
         "{0:?} is not a database: give postgres://USER:PASSWORD@HOST/NAME, or leave --database out for the embedded one in the data directory"
     )]
     Database(String),
+    #[error("{0:?} is not a public URL: give http:// or https://, a host, and maybe a path")]
+    PublicUrl(String),
     #[error("[retention] in postrider.toml: {0}")]
     Retention(String),
 }
@@ -47,6 +51,7 @@ pub enum ConfigError {
 #[serde(default, deny_unknown_fields)]
 struct File {
     listen: Option<SocketAddr>,
+    public_url: Option<String>,
     data: Option<PathBuf>,
     database: Option<String>,
     allow_networks: Vec<IpNet>,
@@ -109,9 +114,14 @@ impl Config {
         if let Some(url) = database.as_ref().filter(|url| !is_postgres(url)) {
             return Err(ConfigError::Database(without_password(url)));
         }
+        let public_url = args.public_url.or(file.public_url);
+        if let Some(url) = public_url.as_ref().filter(|url| !is_web(url)) {
+            return Err(ConfigError::PublicUrl(url.clone()));
+        }
         let allow_networks = if args.allow_networks.is_empty() { file.allow_networks } else { args.allow_networks };
         Ok(Config {
             listen: args.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8071))),
+            public_url,
             data: args.data.or(file.data).unwrap_or_else(|| PathBuf::from("postrider-data")),
             database,
             allow_networks,
@@ -130,6 +140,11 @@ fn read(path: &Path) -> Result<File, ConfigError> {
     let fail = |reason: String| ConfigError::File { file: path.display().to_string(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     toml::from_str(&text).map_err(|error| fail(error.to_string()))
+}
+
+fn is_web(url: &str) -> bool {
+    let plain = |url: &url::Url| url.query().is_none() && url.fragment().is_none();
+    url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && plain(&url))
 }
 
 fn is_postgres(url: &str) -> bool {

@@ -2,13 +2,14 @@
 
 use crate::config::Config;
 use crate::keys::{KeyError, check_api_key};
-use postrider_accept::{Accept, AcceptMetrics, MadeKey, Refusal, Rules};
+use postrider_accept::{Accept, AcceptMetrics, FIRST_ENV, MadeKey, Refusal, Rules};
 use postrider_api::{Api, Listener, serve};
 use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
 use postrider_delivery::{Delivery, DeliveryMetrics};
 use postrider_egress::{AddressRules, Egress, SetupError};
-use postrider_store::config::EnvId;
+use postrider_jobs::Jobs;
+use postrider_store::access::Scope;
 use postrider_store::{Database, OpenError, PostgresOptions, Store, StoreMetrics};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -20,8 +21,6 @@ use tokio::sync::oneshot;
 
 /// Response bytes that are kept of an attempt.
 const RESPONSE_CAP: usize = 64 << 10;
-/// The environment that a new installation has.
-pub const FIRST_ENV: EnvId = EnvId(1);
 
 /// Why the server did not start.
 #[derive(Debug, Error)]
@@ -54,6 +53,7 @@ pub struct Server {
     stop: oneshot::Sender<()>,
     http: tokio::task::JoinHandle<()>,
     delivery: Delivery,
+    jobs: Jobs,
     writer: JoinHandle<()>,
 }
 
@@ -118,19 +118,21 @@ impl Server {
         };
         let accept = Accept::new(store, contracts, clock, rules, AcceptMetrics::register(&mut registry));
         let first_key = first_key(&accept, api_key).await?;
+        let jobs = Jobs::start(accept.clone());
 
         let (stop, stopped) = oneshot::channel();
-        let router = Api::new(accept.clone(), Arc::new(registry)).router();
+        let router = Api::new(accept.clone(), Arc::new(registry), config.public_url).router();
         let http = tokio::spawn(async move {
             serve(listener, router, async { drop(stopped.await) }).await;
         });
-        Ok(Server { address, accept, first_key, stop, http, delivery, writer: feed.writer })
+        Ok(Server { address, accept, first_key, stop, http, delivery, jobs, writer: feed.writer })
     }
 
     /// Stops accepting, finishes what is under way, and returns when all of it is on disk.
     pub async fn drain(self) {
         let _ = self.stop.send(());
         let _ = self.http.await;
+        self.jobs.drain().await;
         self.delivery.drain().await;
         // The last handle: the writer ends after what it has.
         drop(self.accept);
@@ -163,7 +165,7 @@ async fn first_key(accept: &Accept, api_key: Option<String>) -> Result<Option<Ma
             Ok(None)
         }
         None if accept.store().directory().keys(FIRST_ENV).is_empty() => {
-            Ok(Some(accept.create_key(FIRST_ENV, "first").await?))
+            Ok(Some(accept.create_key(FIRST_ENV, "first", Scope::All).await?))
         }
         None => Ok(None),
     }

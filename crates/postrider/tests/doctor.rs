@@ -129,11 +129,8 @@ async fn what_is_wrong_with_a_data_directory() {
 
     std::fs::write(&key, format!("{OTHER_KEY}\n")).unwrap();
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
-    // The version of the tables is in the file's header.
     let database = dir.path().join("postrider.db");
-    let mut bytes = std::fs::read(&database).unwrap();
-    bytes[60..64].copy_from_slice(&99_u32.to_be_bytes());
-    std::fs::write(&database, &bytes).unwrap();
+    rusqlite::Connection::open(&database).unwrap().pragma_update(None, "user_version", 99).unwrap();
     insta::assert_snapshot!(said(&serve), @r"
     ok       configuration  the flags, variables and file are understood
     ok       database       the one in [dir] opens

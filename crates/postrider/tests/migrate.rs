@@ -121,6 +121,7 @@ async fn everything_moves_and_goes_on() {
     event_ids     1       1
     idempotency   2       2
     schedule [n]
+    tasks         0       0
     All is there. Start servers with: postrider serve --database URL
     exit 0
     ");

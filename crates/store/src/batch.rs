@@ -8,6 +8,7 @@ use crate::{Changed, RememberedAnswer, Tenure};
 use tokio::sync::oneshot;
 
 /// What callers ask for.
+#[expect(clippy::large_enum_variant, reason = "most of what comes is a message, which a box would allocate for")]
 pub enum Command {
     Append(NewMessage, oneshot::Sender<Result<Appended, AppendError>>),
     Change(Box<ChangeRequest>, oneshot::Sender<Result<Changed, ChangeError>>),
@@ -59,6 +60,7 @@ pub struct ChangeRequest {
     pub now_ms: i64,
 }
 
+#[expect(clippy::large_enum_variant, reason = "most of what comes is a message, which a box would allocate for")]
 pub enum Item {
     Append(NewMessage, oneshot::Sender<Result<Appended, AppendError>>),
     Change(Box<ChangeRequest>, oneshot::Sender<Result<Changed, ChangeError>>),

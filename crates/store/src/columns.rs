@@ -12,12 +12,12 @@ pub fn endpoints_from(bytes: &[u8]) -> Vec<EndpointId> {
     bytes.as_chunks::<8>().0.iter().map(|chunk| EndpointId(i64::from_be_bytes(*chunk))).collect()
 }
 
-/// Channels' names have no comma.
-pub fn channels_text(channels: &[String]) -> Option<String> {
-    (!channels.is_empty()).then(|| channels.join(","))
+/// The names of channels and tags have no comma.
+pub fn names_text(names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| names.join(","))
 }
 
-/// The names that [`channels_text`] wrote.
-pub fn channels_from(text: Option<&str>) -> Vec<String> {
+/// The names that [`names_text`] wrote.
+pub fn names_from(text: Option<&str>) -> Vec<String> {
     text.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect()
 }

@@ -1,17 +1,35 @@
-//! What a provider sets up: applications, endpoints, event types and API keys.
+//! What a provider sets up: environments, applications, endpoints, event types and API keys.
 //!
 //! All of it is small and lives in memory too (see [`crate::directory`]). Each row carries a
 //! `version`, the id of its last change: an update names the version it was based on, so two
 //! changes at once can't overwrite each other unseen.
 
+use crate::access::Access;
+pub use crate::change::Change;
+pub use crate::id::EnvId;
 use crate::id::{AppId, EndpointId, KeyId};
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A provider's top-level space. API keys, applications and event types belong to one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EnvId(pub i64);
+/// A provider's top-level space.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Environment {
+    pub id: EnvId,
+    pub settings: EnvironmentSettings,
+    pub name: String,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+    pub version: i64,
+}
+
+/// What can be changed of an environment, but its name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EnvironmentSettings {
+    /// Days to keep messages that don't say it themselves; `None`: as the operator says.
+    pub retention_days: Option<u16>,
+}
 
 /// One customer of the provider.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,66 +139,44 @@ pub struct EventTypeSettings {
     pub description: String,
     pub archived: bool,
     pub deprecated: bool,
+    /// What versions before the list of flags kept; the first of the list, so that they still find it.
     pub feature_flag: Option<String>,
+    /// Who has none of these doesn't see it; empty: everybody does.
+    pub feature_flags: Vec<String>,
+    pub group_name: Option<String>,
     pub schemas: Option<serde_json::Value>,
 }
 
-/// A credential of an environment, stored as its hash alone.
+impl EventTypeSettings {
+    /// The flags, whichever version wrote them.
+    pub fn flags(&self) -> Vec<String> {
+        match &self.feature_flag {
+            Some(flag) if self.feature_flags.is_empty() => vec![flag.clone()],
+            _ => self.feature_flags.clone(),
+        }
+    }
+}
+
+/// A credential of an environment, or of one of its applications, stored as its hash alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiKey {
     pub id: KeyId,
     pub env: EnvId,
     pub name: String,
-    /// SHA-256 of the key.
+    /// Of the key, see `postrider_accept`.
     pub hash: [u8; 32],
+    pub access: Access,
+    /// The one application that it opens; `None`: all of the environment.
+    pub app: Option<AppId>,
+    /// What it was made for, so that all such can be ended together.
+    pub session: Option<String>,
     pub created_ms: i64,
+    pub expires_ms: Option<i64>,
     pub revoked_ms: Option<i64>,
 }
 
-/// One change of the configuration, committed and then seen by all at once.
-#[derive(Clone, Debug)]
-pub enum Change {
-    CreateApplication(Application),
-    /// `version` of the row is the new one; `based_on` the one that was read.
-    UpdateApplication {
-        row: Application,
-        based_on: i64,
-    },
-    DeleteApplication {
-        app: AppId,
-        version: i64,
-    },
-    CreateEndpoint(Endpoint),
-    UpdateEndpoint {
-        row: Endpoint,
-        based_on: i64,
-    },
-    DeleteEndpoint {
-        endpoint: EndpointId,
-        version: i64,
-    },
-    PutEventType {
-        row: EventType,
-        based_on: Option<i64>,
-    },
-    DeleteEventType {
-        env: EnvId,
-        name: String,
-    },
-    /// Since when an endpoint fails; says nothing about routing.
-    SetFailing {
-        endpoint: EndpointId,
-        since_ms: Option<i64>,
-    },
-    CreateKey(ApiKey),
-    RevokeKey {
-        key: KeyId,
-        at_ms: i64,
-    },
-    /// Send a message to an endpoint again, now.
-    Resend {
-        message: crate::id::MessageId,
-        endpoint: EndpointId,
-        due_ms: i64,
-    },
+impl ApiKey {
+    pub fn is_in_force(&self, now_ms: i64) -> bool {
+        self.revoked_ms.is_none() && self.expires_ms.is_none_or(|at| now_ms < at)
+    }
 }

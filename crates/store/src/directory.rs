@@ -4,9 +4,9 @@
 //! of an endpoint finds it. An application's `routing` is the version of its last change that
 //! matters to routing; a message commits only if it was routed by the one in force.
 
-use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, EventType};
+use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, Environment, EventType};
 use crate::id::{AppId, EndpointId, KeyId};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// All of the configuration. Locks are held for a look-up, never across an await.
@@ -15,12 +15,15 @@ pub struct Directory(RwLock<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    environments: BTreeMap<EnvId, Arc<Environment>>,
     apps: BTreeMap<AppId, Arc<AppEntry>>,
     app_uids: HashMap<(EnvId, String), AppId>,
     endpoint_apps: HashMap<EndpointId, AppId>,
     event_types: BTreeMap<(EnvId, String), Arc<EventType>>,
-    keys: HashMap<[u8; 32], Arc<ApiKey>>,
-    keys_in_force: HashSet<KeyId>,
+    keys: BTreeMap<KeyId, Arc<ApiKey>>,
+    key_hashes: HashMap<[u8; 32], KeyId>,
+    /// The tokens of each application.
+    tokens: HashMap<AppId, BTreeSet<KeyId>>,
 }
 
 /// An application with its endpoints.
@@ -42,6 +45,15 @@ impl AppEntry {
 impl Directory {
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn environment(&self, id: EnvId) -> Option<Arc<Environment>> {
+        self.read().environments.get(&id).cloned()
+    }
+
+    /// Every environment, the oldest first.
+    pub fn environments(&self) -> Vec<Arc<Environment>> {
+        self.read().environments.values().cloned().collect()
     }
 
     pub fn app(&self, id: AppId) -> Option<Arc<AppEntry>> {
@@ -68,7 +80,7 @@ impl Directory {
 
     /// Whether the key is there no more or not in force.
     pub(crate) fn is_revoked(&self, key: KeyId) -> bool {
-        !self.read().keys_in_force.contains(&key)
+        self.read().keys.get(&key).is_none_or(|key| key.revoked_ms.is_some())
     }
 
     /// The application's routing as the database has it.
@@ -84,8 +96,10 @@ impl Directory {
     /// Deletions of all that is here and not in `found`, which is everything that there is.
     pub(crate) fn missing_from(&self, found: &[Change]) -> Vec<Change> {
         let (mut apps, mut endpoints, mut event_types) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let mut environments = HashSet::new();
         for change in found {
             match change {
+                Change::PutEnvironment { row, .. } => drop(environments.insert(row.id)),
                 Change::UpdateApplication { row, .. } => drop(apps.insert(row.id)),
                 Change::UpdateEndpoint { row, .. } => drop(endpoints.insert(row.id)),
                 Change::PutEventType { row, .. } => drop(event_types.insert((row.env, row.name.clone()))),
@@ -98,6 +112,8 @@ impl Directory {
         let event_types = inner.event_types.keys().filter(|key| !event_types.contains(key));
         let deletions = endpoints.map(|endpoint| Change::DeleteEndpoint { endpoint: *endpoint, version: 0 });
         let deletions = deletions.chain(apps.map(|app| Change::DeleteApplication { app: *app, version: 0 }));
+        let environments = inner.environments.keys().filter(|id| !environments.contains(id));
+        let deletions = deletions.chain(environments.map(|env| Change::DeleteEnvironment(*env)));
         let gone = |(env, name): &(EnvId, String)| Change::DeleteEventType { env: *env, name: name.clone() };
         deletions.chain(event_types.map(gone)).collect()
     }
@@ -115,15 +131,30 @@ impl Directory {
         self.read().event_types.values().filter(|row| row.env == env).cloned().collect()
     }
 
-    /// The key with this SHA-256, revoked or not.
+    /// The key with this hash, in force or not.
     pub fn key(&self, hash: &[u8; 32]) -> Option<Arc<ApiKey>> {
-        self.read().keys.get(hash).cloned()
+        let inner = self.read();
+        inner.keys.get(inner.key_hashes.get(hash)?).cloned()
     }
 
+    pub fn key_by_id(&self, id: KeyId) -> Option<Arc<ApiKey>> {
+        self.read().keys.get(&id).cloned()
+    }
+
+    /// The keys of an environment, the oldest first; the tokens of its applications are not among them.
     pub fn keys(&self, env: EnvId) -> Vec<Arc<ApiKey>> {
-        let mut keys: Vec<_> = self.read().keys.values().filter(|key| key.env == env).cloned().collect();
-        keys.sort_by_key(|key| key.id);
-        keys
+        self.read().keys.values().filter(|key| key.env == env && key.app.is_none()).cloned().collect()
+    }
+
+    /// Whether there are tokens that are not in force at this time any more.
+    pub fn has_tokens_ended_by(&self, ms: i64) -> bool {
+        let inner = self.read();
+        inner.tokens.values().flatten().filter_map(|id| inner.keys.get(id)).any(|key| !key.is_in_force(ms))
+    }
+
+    /// The tokens of an application, in force or not.
+    pub fn token_count(&self, app: AppId) -> usize {
+        self.read().tokens.get(&app).map_or(0, BTreeSet::len)
     }
 
     /// Shows a committed change to all.
@@ -143,26 +174,70 @@ impl Directory {
             Change::DeleteEventType { env, name } => {
                 inner.event_types.remove(&(env, name));
             }
-            Change::CreateKey(key) => {
-                if key.revoked_ms.is_none() {
-                    inner.keys_in_force.insert(key.id);
-                } else {
-                    inner.keys_in_force.remove(&key.id);
-                }
-                inner.keys.insert(key.hash, Arc::new(key));
+            Change::PutEnvironment { row, .. } => {
+                inner.environments.insert(row.id, Arc::new(row));
             }
+            Change::DeleteEnvironment(env) => inner.remove_environment(env),
+            Change::CreateKey(key) => inner.put_key(key),
             Change::RevokeKey { key, at_ms } => {
-                inner.keys_in_force.remove(&key);
-                for row in inner.keys.values_mut().filter(|row| row.id == key) {
-                    Arc::make_mut(row).revoked_ms = Some(at_ms);
+                if let Some(key) = inner.keys.get_mut(&key) {
+                    Arc::make_mut(key).revoked_ms.get_or_insert(at_ms);
                 }
             }
-            Change::Resend { .. } => {}
+            Change::ExpireTokens { app, sessions, at_ms } => inner.expire_tokens(app, &sessions, at_ms),
+            Change::ForgetTokens { before_ms } => {
+                inner.remove_keys(|key| key.app.is_some() && !key.is_in_force(before_ms));
+            }
+            Change::Resend { .. }
+            | Change::CreateTask(_)
+            | Change::AdvanceTask { .. }
+            | Change::ExpungeMessage { .. }
+            | Change::ExpungeAttempt { .. } => {}
         }
     }
 }
 
 impl Inner {
+    fn put_key(&mut self, key: ApiKey) {
+        self.key_hashes.insert(key.hash, key.id);
+        if let Some(app) = key.app {
+            self.tokens.entry(app).or_default().insert(key.id);
+        }
+        self.keys.insert(key.id, Arc::new(key));
+    }
+
+    fn expire_tokens(&mut self, app: AppId, sessions: &[String], at_ms: i64) {
+        for id in self.tokens.get(&app).into_iter().flatten() {
+            let Some(key) = self.keys.get_mut(id) else { continue };
+            let named = key.session.as_ref().is_some_and(|session| sessions.contains(session));
+            if sessions.is_empty() || named {
+                let key = Arc::make_mut(key);
+                key.expires_ms = Some(key.expires_ms.map_or(at_ms, |at| at.min(at_ms)));
+            }
+        }
+    }
+
+    fn remove_keys(&mut self, gone: impl Fn(&ApiKey) -> bool) {
+        let (key_hashes, tokens) = (&mut self.key_hashes, &mut self.tokens);
+        self.keys.retain(|id, key| {
+            let gone = gone(key);
+            if gone {
+                key_hashes.remove(&key.hash);
+                if let Some(of_app) = key.app.and_then(|app| tokens.get_mut(&app)) {
+                    of_app.remove(id);
+                }
+            }
+            !gone
+        });
+        self.tokens.retain(|_, of_app| !of_app.is_empty());
+    }
+
+    fn remove_environment(&mut self, env: EnvId) {
+        self.environments.remove(&env);
+        self.event_types.retain(|(of, _), _| *of != env);
+        self.remove_keys(|key| key.env == env);
+    }
+
     fn put_app(&mut self, app: Application) {
         let (endpoints, old_uid) = match self.apps.get(&app.id) {
             Some(entry) => (entry.endpoints.clone(), entry.app.uid.clone()),
@@ -185,6 +260,9 @@ impl Inner {
         }
         for endpoint in entry.endpoints.keys() {
             self.endpoint_apps.remove(endpoint);
+        }
+        if self.tokens.contains_key(&app) {
+            self.remove_keys(|key| key.app == Some(app));
         }
     }
 

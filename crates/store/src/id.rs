@@ -51,6 +51,10 @@ id_type!(/// An attempt, `atmpt_…`.
     AttemptId, "atmpt_");
 id_type!(/// An API key, `key_…`.
     KeyId, "key_");
+id_type!(/// A provider's top-level space, `env_…`. API keys, applications and event types belong to one.
+    EnvId, "env_");
+id_type!(/// A job in the background, `qtask_…`.
+    TaskId, "qtask_");
 
 /// Hands out rising numbers. Shared by the writer (messages, attempts) and by whoever creates
 /// applications, endpoints and keys.

@@ -7,8 +7,10 @@
 //! It never opens a connection to anyone, never decides what is due or what matches, and holds no
 //! transaction while anyone waits for a network.
 
+pub mod access;
 mod backend;
 mod batch;
+mod change;
 mod columns;
 pub mod config;
 pub mod directory;
@@ -19,15 +21,21 @@ pub mod fair;
 pub mod id;
 mod json;
 mod lease;
+mod listing;
 pub mod message;
 mod metrics;
 pub mod migrate;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod plans;
 mod postgres;
 pub mod query;
+mod reads;
 mod recent_keys;
 mod retention;
 mod secret;
 mod sqlite;
+pub mod task;
 mod watermark;
 mod writer;
 
@@ -45,11 +53,10 @@ use batch::{ChangeRequest, Command, Parked, Report};
 use bytes::Bytes;
 use config::Change;
 use crossbeam_channel::{Sender, TrySendError, bounded, unbounded};
-use id::{AppId, AttemptId, EndpointId, MessageId};
+use id::AppId;
 use lease::Lease;
-use message::{Appended, Attempt, AttemptRecord, DeliveryState, Due, IdempotencyKey, Message, NewMessage, Scheduled};
+use message::{Appended, AttemptRecord, IdempotencyKey, NewMessage, Scheduled};
 use postrider_clock::Clock;
-use query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -287,112 +294,5 @@ impl Store {
         let (reply, done) = oneshot::channel();
         let _ = self.reports.send(Report::Flush(reply));
         let _ = done.await;
-    }
-
-    pub async fn message(&self, app: AppId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::message(conn, app, id)).await,
-            Readers::Postgres(reads) => reads.message(app, id).await,
-        }
-    }
-
-    /// A message of whichever application, for a delivery that knows only its id.
-    pub async fn message_by_id(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::message_by_id(conn, id)).await,
-            Readers::Postgres(reads) => reads.message_by_id(id).await,
-        }
-    }
-
-    pub async fn messages(&self, app: AppId, filter: MessageFilter, page: Page) -> Result<Vec<Message>, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => {
-                threads.read(move |conn| sqlite::read::messages(conn, app, &filter, page)).await
-            }
-            Readers::Postgres(reads) => reads.messages(app, &filter, page).await,
-        }
-    }
-
-    /// The messages that matched an endpoint.
-    pub async fn endpoint_messages(
-        &self,
-        app: AppId,
-        endpoint: EndpointId,
-        filter: MessageFilter,
-        page: Page,
-    ) -> Result<Vec<Message>, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => {
-                threads.read(move |conn| sqlite::read::endpoint_messages(conn, app, endpoint, &filter, page)).await
-            }
-            Readers::Postgres(reads) => reads.endpoint_messages(app, endpoint, &filter, page).await,
-        }
-    }
-
-    pub async fn attempts(
-        &self,
-        of: AttemptsOf,
-        filter: AttemptFilter,
-        page: Page,
-    ) -> Result<Vec<Attempt>, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::attempts(conn, of, &filter, page)).await,
-            Readers::Postgres(reads) => reads.attempts(of, &filter, page).await,
-        }
-    }
-
-    pub async fn attempt(&self, message: MessageId, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::attempt(conn, message, id)).await,
-            Readers::Postgres(reads) => reads.attempt(message, id).await,
-        }
-    }
-
-    /// How a message stands at each of the endpoints, in their order.
-    pub async fn states(
-        &self,
-        message: MessageId,
-        endpoints: Vec<EndpointId>,
-    ) -> Result<Vec<DeliveryState>, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::states(conn, message, &endpoints)).await,
-            Readers::Postgres(reads) => reads.states(message, &endpoints).await,
-        }
-    }
-
-    /// Deliveries of an endpoint due by `until_ms`, at most `limit`, and when the first one after
-    /// that is due. Makes this node the one that works on them, unless another does.
-    pub async fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => {
-                threads.read(move |conn| sqlite::read::due(conn, endpoint, until_ms, limit)).await
-            }
-            Readers::Postgres(reads) => reads.due(endpoint, until_ms, limit).await,
-        }
-    }
-
-    /// Lets other nodes work on these endpoints' schedules.
-    pub async fn release(&self, endpoints: Vec<EndpointId>) -> Result<(), StoreError> {
-        match &self.readers {
-            Readers::Sqlite(_) => Ok(()),
-            Readers::Postgres(reads) => reads.release(&endpoints).await,
-        }
-    }
-
-    /// Deliveries in the schedule.
-    pub async fn waiting_count(&self) -> Result<i64, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => threads.read(sqlite::read::waiting_count).await,
-            Readers::Postgres(reads) => reads.waiting_count().await,
-        }
-    }
-
-    /// Endpoints with waiting deliveries that no other node works on, and when the first of each is
-    /// due.
-    pub async fn waiting_endpoints(&self) -> Result<Vec<(EndpointId, i64)>, StoreError> {
-        match &self.readers {
-            Readers::Sqlite(threads) => threads.read(sqlite::read::waiting_endpoints).await,
-            Readers::Postgres(reads) => reads.waiting_endpoints().await,
-        }
     }
 }

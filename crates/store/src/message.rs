@@ -12,9 +12,12 @@ pub struct Message {
     /// The provider's own id, unique in the application.
     pub event_id: Option<String>,
     pub channels: Vec<String>,
-    /// JSON, byte for byte as it came.
+    /// What it is labelled with, for whoever looks for it.
+    pub tags: Vec<String>,
+    /// JSON, byte for byte as it came; empty when it was expunged.
     pub payload: Bytes,
-    /// The endpoints that matched at acceptance; recovery never matches again.
+    /// The endpoints that matched at acceptance, and those it was sent to by hand since; recovery never
+    /// matches again.
     pub endpoints: Vec<EndpointId>,
     pub created_ms: i64,
 }
@@ -26,6 +29,7 @@ pub struct NewMessage {
     pub event_type: String,
     pub event_id: Option<String>,
     pub channels: Vec<String>,
+    pub tags: Vec<String>,
     pub payload: Bytes,
     pub endpoints: Vec<EndpointId>,
     /// Days to keep it, one of the classes of [`crate::Retention`].
@@ -56,6 +60,9 @@ pub enum Appended {
     Repeat(MessageId),
 }
 
+/// Stands for a response that was removed by hand.
+pub const EXPUNGED: &str = "EXPUNGED";
+
 /// One try of a delivery, finished.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
@@ -65,7 +72,8 @@ pub struct Attempt {
     pub outcome: AttemptOutcome,
     /// The URL it went to.
     pub url: String,
-    /// The response body up to the cap, or why there was none.
+    /// The response body up to the cap, or why there was none; [`EXPUNGED`] in the place of one that was
+    /// removed.
     pub response: Bytes,
     pub started_ms: i64,
     pub duration_ms: i64,
@@ -152,5 +160,27 @@ impl DeliveryState {
             (Some(true), _) => DeliveryState::Success,
             (Some(false), _) => DeliveryState::Fail,
         }
+    }
+}
+
+/// How many deliveries of an endpoint stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub success: i64,
+    pub pending: i64,
+    pub fail: i64,
+    /// Ended without a request, as the endpoint was disabled or deleted, or the message no longer there.
+    pub cancelled: i64,
+}
+
+impl Standing {
+    /// Counts deliveries by their last attempt, and whether another is to come.
+    pub(crate) fn add(&mut self, success: bool, waits: bool, cancelled: bool, count: i64) {
+        *match (success, waits, cancelled) {
+            (true, ..) => &mut self.success,
+            (false, true, _) => &mut self.pending,
+            (false, false, true) => &mut self.cancelled,
+            (false, false, false) => &mut self.fail,
+        } += count;
     }
 }

@@ -1,6 +1,12 @@
 //! What can be asked of the store: pages of messages and attempts.
 
-use crate::id::{AppId, EndpointId, MessageId};
+use crate::id::{EndpointId, EnvId, MessageId, first_of_ms};
+use crate::task::{TaskKind, TaskStatus};
+
+/// How long an id may be younger than what it belongs to: a message or attempt gets it in its commit.
+const LATE_MS: i64 = 600_000;
+/// Rows that a filter looks at for one page; what it has not found then is on the next one.
+pub(crate) const LOOKED_AT: usize = 20_000;
 
 /// A page of a listing by id. `after` is the id where the last page ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,15 +15,39 @@ pub struct Page {
     pub after: Option<i64>,
     /// Towards higher ids.
     pub ascending: bool,
+    /// With payloads or responses.
+    pub content: bool,
+}
+
+/// A page as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found<T> {
+    pub rows: Vec<T>,
+    /// The id up to which it was looked, where that ended before the page was full and more may follow.
+    pub looked_to: Option<i64>,
 }
 
 /// Which messages of an application.
 #[derive(Clone, Debug, Default)]
 pub struct MessageFilter {
     pub channel: Option<String>,
+    pub tag: Option<String>,
     pub event_types: Vec<String>,
     pub before_ms: Option<i64>,
     pub after_ms: Option<i64>,
+}
+
+impl MessageFilter {
+    /// Whether rows have to be looked at one by one.
+    pub(crate) fn is_selective(&self) -> bool {
+        self.channel.is_some() || self.tag.is_some() || !self.event_types.is_empty()
+    }
+
+    /// Every id is at least the first and less than the second, where there is one.
+    pub(crate) fn ids(&self) -> (Option<i64>, Option<i64>) {
+        let before = self.before_ms.map(|ms| first_of_ms(ms.saturating_add(LATE_MS)));
+        (self.after_ms.map(first_of_ms), before)
+    }
 }
 
 /// Whose attempts.
@@ -31,15 +61,28 @@ pub enum AttemptsOf {
 #[derive(Clone, Debug, Default)]
 pub struct AttemptFilter {
     pub success: Option<bool>,
+    /// Whether they ended without a request.
+    pub cancelled: Option<bool>,
     /// 0 for those without a response, else 100, 200, ….
     pub status_class: Option<u16>,
     pub endpoint: Option<EndpointId>,
     pub messages: MessageFilter,
 }
 
-/// A message as it stands at one endpoint.
-#[derive(Clone, Debug)]
-pub struct MessageRef {
-    pub app: AppId,
-    pub message: MessageId,
+impl AttemptFilter {
+    /// Failures have an index of their own.
+    pub(crate) fn is_selective(&self) -> bool {
+        self.success == Some(true)
+            || self.cancelled.is_some()
+            || self.status_class.is_some()
+            || self.messages.is_selective()
+    }
+}
+
+/// Which jobs.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskFilter {
+    pub env: EnvId,
+    pub kind: Option<TaskKind>,
+    pub status: Option<TaskStatus>,
 }

@@ -4,6 +4,8 @@ use crate::id::first_of_ms;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
+/// How long a job that is done is shown.
+pub const TASK_MS: i64 = 30 * DAY_MS;
 
 /// Times for each kind of thing. Nothing goes before the last delivery of its message is final.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -333,6 +333,7 @@ fn stored(id: MessageId, message: NewMessage) -> Message {
         event_type: message.event_type,
         event_id: message.event_id,
         channels: message.channels,
+        tags: message.tags,
         payload: message.payload,
         endpoints: message.endpoints,
         created_ms: message.created_ms,

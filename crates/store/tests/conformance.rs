@@ -5,15 +5,18 @@
 
 use bytes::Bytes;
 use postrider_clock::Clock;
+use postrider_store::access::Access;
 use postrider_store::config::{
-    ApiKey, Application, ApplicationSettings, Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId,
+    ApiKey, Application, ApplicationSettings, Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId, Environment,
+    EnvironmentSettings,
 };
-use postrider_store::id::{AppId, EndpointId, KeyId, MessageId};
+use postrider_store::id::{AppId, EndpointId, KeyId, MessageId, TaskId};
 use postrider_store::message::{
     Appended, AttemptOutcome, AttemptRecord, DeliveryKey, DeliveryState, Due, IdempotencyKey, NewMessage, Retry,
-    Scheduled,
+    Scheduled, Standing,
 };
-use postrider_store::query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
+use postrider_store::query::{AttemptFilter, AttemptsOf, MessageFilter, Page, TaskFilter};
+use postrider_store::task::{Progress, Task, TaskInput, TaskKind, TaskStatus};
 use postrider_store::{
     AppendError, ChangeError, Changed, Database, Event, Feed, OpenError, Options, PostgresOptions, Retention, Secret,
     Store, StoreMetrics,
@@ -110,6 +113,7 @@ impl World {
             event_type: "a".into(),
             event_id: None,
             channels: vec!["blue".into(), "red".into()],
+            tags: vec!["vip".into()],
             payload: Bytes::copy_from_slice(payload.as_bytes()),
             endpoints: self.endpoints.clone(),
             class: 90,
@@ -174,6 +178,21 @@ fn endpoint(store: &Store, app: AppId) -> Endpoint {
     }
 }
 
+fn key(world: &World, app: Option<AppId>, hash: u8) -> ApiKey {
+    ApiKey {
+        id: KeyId(world.store.new_id()),
+        env: EnvId(1),
+        name: "one".into(),
+        hash: [hash; 32],
+        access: Access::default(),
+        app,
+        session: None,
+        created_ms: NOW,
+        expires_ms: app.map(|_| NOW + 1_000),
+        revoked_ms: None,
+    }
+}
+
 fn due(rows: Vec<Scheduled>, next_ms: Option<i64>) -> Due {
     Due { rows, next_ms, owned: true }
 }
@@ -183,7 +202,7 @@ fn delivery(message: MessageId, endpoint: EndpointId) -> DeliveryKey {
 }
 
 fn all() -> Page {
-    Page { limit: 100, after: None, ascending: false }
+    Page { limit: 100, after: None, ascending: false, content: true }
 }
 
 macro_rules! on_every_driver {
@@ -244,7 +263,7 @@ on_every_driver! {
         world.append(named()).await;
         assert!(matches!(world.store.append(named()).await, Err(AppendError::EventIdTaken)));
         // One refused message did not take its neighbours with it.
-        assert_eq!(world.store.messages(world.app, MessageFilter::default(), all()).await.unwrap().len(), 2);
+        assert_eq!(world.store.messages(world.app, None, MessageFilter::default(), all()).await.unwrap().rows.len(), 2);
     }
 }
 
@@ -273,7 +292,7 @@ on_every_driver! {
         let world = World::new(place).await;
         let id = world.append(world.message("{}")).await;
         let [first, second] = [world.endpoints[0], world.endpoints[1]];
-        let states = async || world.store.states(id, vec![first, second]).await.unwrap();
+        let states = async || world.store.states(vec![(id, first), (id, second)]).await.unwrap();
         assert_eq!(states().await, [DeliveryState::Pending { next_ms: None }, DeliveryState::Pending { next_ms: None }]);
 
         world.record(delivery(id, first), true, None, false);
@@ -289,11 +308,11 @@ on_every_driver! {
         world.store.flush().await;
         assert_eq!(states().await[1], DeliveryState::Fail);
         assert_eq!(world.store.waiting_count().await.unwrap(), 0);
-        let attempts = world.store.attempts(AttemptsOf::Message(id), AttemptFilter::default(), all()).await.unwrap();
+        let attempts = world.store.attempts(AttemptsOf::Message(id), AttemptFilter::default(), all()).await.unwrap().rows;
         assert_eq!(attempts.len(), 3);
         assert!(attempts.is_sorted_by(|newer, older| newer.id > older.id));
         let failed = AttemptFilter { success: Some(false), status_class: Some(500), ..AttemptFilter::default() };
-        assert_eq!(world.store.attempts(AttemptsOf::Endpoint(second), failed, all()).await.unwrap().len(), 2);
+        assert_eq!(world.store.attempts(AttemptsOf::Endpoint(second), failed, all()).await.unwrap().rows.len(), 2);
     }
 }
 
@@ -329,17 +348,17 @@ on_every_driver! {
             ids.push(world.append(world.message(&n.to_string())).await);
         }
         let page = async |after: Option<MessageId>, ascending: bool| {
-            let page = Page { limit: 3, after: after.map(|id| id.0), ascending };
-            let rows = world.store.messages(world.app, MessageFilter::default(), page).await.unwrap();
-            rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+            let page = Page { limit: 3, after: after.map(|id| id.0), ascending, content: true };
+            let found = world.store.messages(world.app, None, MessageFilter::default(), page).await.unwrap();
+            found.rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
         };
         assert_eq!(page(None, true).await, ids[..3]);
         assert_eq!(page(Some(ids[2]), true).await, ids[3..6]);
         assert_eq!(page(Some(ids[5]), true).await, ids[6..]);
         assert_eq!(page(Some(ids[2]), false).await, [ids[1], ids[0]]);
         let filter = |channel: &str| MessageFilter { channel: Some(channel.into()), ..MessageFilter::default() };
-        assert_eq!(world.store.messages(world.app, filter("red"), all()).await.unwrap().len(), 7);
-        assert_eq!(world.store.messages(world.app, filter("re"), all()).await.unwrap().len(), 0);
+        assert_eq!(world.store.messages(world.app, None, filter("red"), all()).await.unwrap().rows.len(), 7);
+        assert_eq!(world.store.messages(world.app, None, filter("re"), all()).await.unwrap().rows.len(), 0);
     }
 }
 
@@ -375,18 +394,164 @@ on_every_driver! {
 on_every_driver! {
     async fn a_message_with_a_key_that_was_revoked_on_its_way_is_not_accepted(place) {
         let world = World::new(place).await;
-        let key = ApiKey {
-            id: KeyId(world.store.new_id()),
-            env: EnvId(1),
-            name: "one".into(),
-            hash: [9; 32],
-            created_ms: NOW,
-            revoked_ms: None,
-        };
+        let key = key(&world, None, 9);
         world.store.change(AppId(0), Change::CreateKey(key.clone()), None).await.unwrap();
         let message = || NewMessage { credential: Some(key.id), ..world.message("{}") };
         world.append(message()).await;
         world.store.change(AppId(0), Change::RevokeKey { key: key.id, at_ms: NOW }, None).await.unwrap();
         assert!(matches!(world.store.append(message()).await, Err(AppendError::Revoked)));
+    }
+}
+
+on_every_driver! {
+    async fn a_job_goes_on_from_where_its_last_slice_ended_and_sends_what_failed_once(place) {
+        let world = World::new(place).await;
+        let [first, second] = [world.endpoints[0], world.endpoints[1]];
+        let mut ids = Vec::new();
+        for n in 0..4 {
+            ids.push(world.append(world.message(&n.to_string())).await);
+        }
+        // To the first endpoint: failed and then delivered, failed for good, failed and waiting, failed and emptied.
+        world.record(delivery(ids[0], first), false, None, false);
+        world.record(delivery(ids[0], first), true, None, false);
+        world.record(delivery(ids[1], first), false, None, false);
+        world.record(delivery(ids[2], first), false, Some(Retry { due_ms: NOW + 5_000, attempts: 1 }), false);
+        world.record(delivery(ids[3], first), false, None, false);
+        world.store.flush().await;
+        let empty = Change::ExpungeMessage { message: ids[3] };
+        world.store.change(world.app, empty, None).await.unwrap();
+        let input = TaskInput { endpoint: first, since_ms: 0, until_ms: NOW + 365 * 86_400_000 };
+        let end = world.store.new_id();
+        assert_eq!(world.store.failures(first, (0, end)).await.unwrap(), 4);
+        let found = world.store.failed(input.clone(), (0, end), 3).await.unwrap();
+        assert_eq!((&found.messages[..], found.looked_at), (&ids[1..2], 3));
+        let rest = world.store.failed(input.clone(), (found.cursor, end), 3).await.unwrap();
+        assert_eq!((rest.messages.len(), rest.looked_at), (0, 1));
+
+        let task = Task {
+            id: TaskId(end),
+            env: EnvId(1),
+            app: world.app,
+            kind: TaskKind::Recover,
+            status: TaskStatus::Running,
+            input,
+            progress: Progress::default(),
+            cursor: 0,
+            updated_ms: NOW,
+        };
+        world.store.change(world.app, Change::CreateTask(task.clone()), None).await.unwrap();
+        assert_eq!(world.store.running_tasks(None).await.unwrap(), std::slice::from_ref(&task));
+        let slice = |based_on, status, messages: &[MessageId]| Change::AdvanceTask {
+            row: Task { cursor: found.cursor, status, ..task.clone() },
+            based_on,
+            messages: messages.to_vec(),
+            due_ms: NOW,
+        };
+        world.store.change(world.app, slice(0, TaskStatus::Running, &ids[1..2]), None).await.unwrap();
+        let late = world.store.change(world.app, slice(0, TaskStatus::Running, &ids[1..2]), None).await;
+        assert!(matches!(late, Err(ChangeError::Outdated)), "the place has moved on");
+        let waiting = world.store.due(first, NOW, 10).await.unwrap();
+        assert_eq!(waiting.rows.len(), 1);
+        assert_eq!(waiting.rows[0].delivery, DeliveryKey { manual: true, ..delivery(ids[1], first) });
+        let done = slice(found.cursor, TaskStatus::Finished, &[]);
+        world.store.change(world.app, done, None).await.unwrap();
+        assert_eq!(world.store.running_tasks(None).await.unwrap(), []);
+        let filter = TaskFilter { env: EnvId(1), kind: Some(TaskKind::Recover), status: Some(TaskStatus::Finished) };
+        assert_eq!(world.store.tasks(filter, all()).await.unwrap().len(), 1);
+        assert_eq!(world.store.task(EnvId(2), task.id).await.unwrap(), None, "another environment's");
+        assert_eq!(world.store.due(second, i64::MAX, 10).await.unwrap().rows, []);
+    }
+}
+
+on_every_driver! {
+    async fn a_resend_makes_the_endpoint_one_that_the_message_goes_to(place) {
+        let world = World::new(place).await;
+        let only_first = NewMessage { endpoints: vec![world.endpoints[0]], ..world.message("{}") };
+        let id = world.append(only_first).await;
+        for _ in 0..2 {
+            let resend = Change::Resend { message: id, endpoint: world.endpoints[1], due_ms: NOW };
+            world.store.change(world.app, resend, None).await.unwrap();
+        }
+        let message = world.store.message(world.app, id).await.unwrap().unwrap();
+        assert_eq!((message.endpoints, &message.tags[..]), (world.endpoints.clone(), &["vip".to_owned()][..]));
+        let expunge = Change::ExpungeMessage { message: id };
+        world.store.change(world.app, expunge, None).await.unwrap();
+        assert!(world.store.message(world.app, id).await.unwrap().unwrap().payload.is_empty());
+        let resend = Change::Resend { message: id, endpoint: world.endpoints[1], due_ms: NOW };
+        assert!(matches!(world.store.change(world.app, resend, None).await, Err(ChangeError::NotFound)));
+    }
+}
+
+on_every_driver! {
+    async fn an_endpoint_s_deliveries_are_counted_by_how_they_stand(place) {
+        let world = World::new(place).await;
+        let endpoint = world.endpoints[0];
+        let mut ids = Vec::new();
+        for n in 0..5 {
+            ids.push(world.append(world.message(&n.to_string())).await);
+        }
+        world.record(delivery(ids[0], endpoint), false, None, false);
+        world.record(delivery(ids[0], endpoint), true, None, false);
+        world.record(delivery(ids[1], endpoint), false, None, false);
+        world.record(delivery(ids[2], endpoint), false, Some(Retry { due_ms: NOW + 5_000, attempts: 1 }), false);
+        world.store.park(0, vec![Scheduled { delivery: delivery(ids[3], endpoint), due_ms: NOW, attempts: 0 }], false);
+        world.store.flush().await;
+        let counted = world.store.standing(endpoint, (0, i64::MAX)).await.unwrap();
+        assert_eq!(counted, Standing { success: 1, pending: 2, fail: 1, cancelled: 0 });
+        let earlier = world.store.standing(endpoint, (0, ids[0].0)).await.unwrap();
+        assert_eq!(earlier, Standing::default());
+    }
+}
+
+on_every_driver! {
+    async fn tokens_end_together_by_session_and_with_their_application(place) {
+        let world = World::new(place).await;
+        let mut keys = Vec::new();
+        for (hash, session) in [(1, None), (2, Some("one")), (3, Some("two"))] {
+            let row = ApiKey { session: session.map(str::to_owned), ..key(&world, Some(world.app), hash) };
+            world.store.change(AppId(0), Change::CreateKey(row.clone()), None).await.unwrap();
+            keys.push(row);
+        }
+        let in_force = |store: &Store| -> Vec<u8> {
+            let rows = keys.iter().filter_map(|key| store.directory().key(&key.hash));
+            rows.filter(|key| key.is_in_force(NOW)).map(|key| key.hash[0]).collect()
+        };
+        assert_eq!(in_force(&world.store), [1, 2, 3]);
+        let of_one = Change::ExpireTokens { app: world.app, sessions: vec!["one".into()], at_ms: NOW };
+        world.store.change(world.app, of_one, None).await.unwrap();
+        assert_eq!(in_force(&world.store), [1, 3]);
+        let world = world.reopen(place).await;
+        assert_eq!(in_force(&world.store), [1, 3]);
+        world.store.change(AppId(0), Change::ForgetTokens { before_ms: NOW }, None).await.unwrap();
+        assert_eq!(world.store.directory().token_count(world.app), 2);
+        let delete = Change::DeleteApplication { app: world.app, version: world.store.new_id() };
+        world.store.change(world.app, delete, None).await.unwrap();
+        assert_eq!(in_force(&world.store), [0_u8; 0]);
+        assert!(world.reopen(place).await.store.directory().key(&[1; 32]).is_none());
+    }
+}
+
+on_every_driver! {
+    async fn an_environment_goes_only_when_it_is_empty(place) {
+        let world = World::new(place).await;
+        let id = EnvId(world.store.new_id());
+        let row = Environment {
+            id,
+            name: "staging".into(),
+            settings: EnvironmentSettings { retention_days: Some(7) },
+            created_ms: NOW,
+            updated_ms: NOW,
+            version: id.0,
+        };
+        world.store.change(AppId(0), Change::PutEnvironment { row: row.clone(), based_on: None }, None).await.unwrap();
+        let again = Environment { id: EnvId(world.store.new_id()), ..row.clone() };
+        let again = world.store.change(AppId(0), Change::PutEnvironment { row: again, based_on: None }, None).await;
+        assert!(matches!(again, Err(ChangeError::Taken)));
+        let world = world.reopen(place).await;
+        assert_eq!(world.store.directory().environment(id).as_deref(), Some(&row));
+        let full = world.store.change(AppId(0), Change::DeleteEnvironment(EnvId(1)), None).await;
+        assert!(matches!(full, Err(ChangeError::NotEmpty)));
+        world.store.change(AppId(0), Change::DeleteEnvironment(id), None).await.unwrap();
+        assert_eq!(world.store.directory().environments().len(), 1);
     }
 }

@@ -81,6 +81,7 @@ impl Start {
             database: database::of(dir.path()),
             data: dir.path().to_owned(),
             allow_networks: self.allow.iter().map(|net| net.parse().unwrap()).collect(),
+            public_url: None,
             relax_contracts: self.relax_contracts,
             default_contract: "standard".to_owned(),
             contracts: self.contracts,

@@ -2,11 +2,13 @@
 
 use super::{as_refusal, or_default, patched};
 use crate::Api;
-use crate::auth::Auth;
+use crate::alias::{either, renamed};
+use crate::auth::{Auth, LookAround, LookIn, Manage};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse};
+use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
@@ -14,8 +16,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postrider_accept::{ApplicationDraft, Refusal};
-use postrider_store::Ids;
-use postrider_store::config::{Application, ApplicationSettings};
+use postrider_store::config::{Application, ApplicationSettings, Endpoint};
+use postrider_store::{AppEntry, Ids};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -37,7 +39,12 @@ pub struct ApplicationIn {
     pub uid: Option<String>,
     /// Messages a second to all its endpoints together.
     #[serde(default)]
+    #[schema(minimum = 1, format = "uint16")]
     pub throttle_rate: Option<u16>,
+    /// The same as `throttleRate`, by the name that older clients know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, format = "uint16")]
+    pub rate_limit: Option<u16>,
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: BTreeMap<String, String>,
     /// The contract of its endpoints that name none.
@@ -53,7 +60,10 @@ struct ApplicationPatch {
     #[schema(required = false)]
     name: Option<String>,
     uid: Option<String>,
+    #[schema(minimum = 1, format = "uint16")]
     throttle_rate: Option<u16>,
+    #[schema(minimum = 1, format = "uint16")]
+    rate_limit: Option<u16>,
     metadata: Option<BTreeMap<String, String>>,
     contract: Option<String>,
 }
@@ -67,23 +77,32 @@ pub struct ApplicationOut {
     pub uid: Option<String>,
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, format = "uint16")]
     pub throttle_rate: Option<u16>,
+    /// The same as `throttleRate`, by the name that older clients know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, format = "uint16")]
+    pub rate_limit: Option<u16>,
     pub metadata: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
+    #[schema(format = "date-time")]
     pub created_at: String,
+    #[schema(format = "date-time")]
     pub updated_at: String,
 }
 
-impl From<ApplicationIn> for ApplicationDraft {
-    fn from(given: ApplicationIn) -> ApplicationDraft {
+impl TryFrom<ApplicationIn> for ApplicationDraft {
+    type Error = ApiError;
+
+    fn try_from(given: ApplicationIn) -> Result<ApplicationDraft, ApiError> {
         let settings = ApplicationSettings {
             name: given.name,
             contract: given.contract,
-            throttle_rate: given.throttle_rate,
+            throttle_rate: either(("throttleRate", given.throttle_rate), ("rateLimit", given.rate_limit))?,
             metadata: given.metadata,
         };
-        ApplicationDraft { uid: given.uid, settings }
+        Ok(ApplicationDraft { uid: given.uid, settings })
     }
 }
 
@@ -94,6 +113,7 @@ impl From<&Application> for ApplicationIn {
             name: settings.name,
             uid: app.uid.clone(),
             throttle_rate: settings.throttle_rate,
+            rate_limit: None,
             metadata: settings.metadata,
             contract: settings.contract,
         }
@@ -107,6 +127,7 @@ fn shown(ids: &Ids, app: &Application) -> ApplicationOut {
         uid: app.uid.clone(),
         name: settings.name,
         throttle_rate: settings.throttle_rate,
+        rate_limit: settings.throttle_rate,
         metadata: settings.metadata,
         contract: settings.contract,
         created_at: timestamp::text(app.created_ms),
@@ -114,18 +135,51 @@ fn shown(ids: &Ids, app: &Application) -> ApplicationOut {
     }
 }
 
+/// Which applications a listing leaves out.
+struct Wanted {
+    no_endpoints: bool,
+    disabled_endpoints: bool,
+    play_endpoints: bool,
+}
+
+impl Wanted {
+    fn from_query(query: &Query) -> Result<Wanted, ApiError> {
+        let excludes = |name| Ok::<bool, ApiError>(query.flag(name)?.unwrap_or(false));
+        Ok(Wanted {
+            no_endpoints: excludes("exclude_apps_with_no_endpoints")?,
+            disabled_endpoints: excludes("exclude_apps_with_disabled_endpoints")?,
+            play_endpoints: excludes("exclude_apps_with_svix_play_endpoints")?,
+        })
+    }
+
+    fn has(&self, entry: &AppEntry) -> bool {
+        let mut endpoints = entry.endpoints.values();
+        let is_play = |endpoint: &Endpoint| {
+            let url = url::Url::parse(&endpoint.settings.url).ok();
+            url.is_some_and(|url| url.host_str() == Some("play.svix.com"))
+        };
+        !(self.no_endpoints && entry.endpoints.is_empty()
+            || self.disabled_endpoints && endpoints.clone().any(|endpoint| endpoint.settings.disabled)
+            || self.play_endpoints && endpoints.any(|endpoint| is_play(endpoint)))
+    }
+}
+
 /// List Applications
 #[utoipa::path(get, path = "/api/v1/app", tag = "Application", operation_id = "v1.application.list",
-    params(("limit" = Option<u64>, Query), ("iterator" = Option<String>, Query), ("order" = Option<String>, Query)),
+    params(PageParams, OrderParams, ("exclude_apps_with_no_endpoints" = Option<bool>, Query),
+        ("exclude_apps_with_disabled_endpoints" = Option<bool>, Query),
+        ("exclude_apps_with_svix_play_endpoints" = Option<bool>, Query)),
     responses((status = 200, body = ListResponse<ApplicationOut>), Errors))]
 async fn list(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<LookAround>,
     query: Query,
 ) -> Result<Json<ListResponse<ApplicationOut>>, ApiError> {
     let asked = Asked::from_query(&query, false)?;
     let ids = api.accept.store().ids();
+    let wanted = Wanted::from_query(&query)?;
     let apps = api.accept.store().directory().apps(auth.0.env);
+    let apps = apps.into_iter().filter(|entry| wanted.has(entry)).collect();
     let page = asked.slice(apps, |entry| ids.text(entry.app.id));
     Ok(Json(ListResponse {
         data: page.data.iter().map(|entry| shown(ids, &entry.app)).collect(),
@@ -142,7 +196,7 @@ async fn list(
     responses((status = 201, body = ApplicationOut), (status = 200, body = ApplicationOut), Errors))]
 async fn create(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<Manage>,
     query: Query,
     idempotency: IdempotencyHeader,
     body: Body<ApplicationIn>,
@@ -152,7 +206,7 @@ async fn create(
     let get_if_exists = query.flag("get_if_exists")? == Some(true);
     let uid = body.value.uid.clone();
     let render = |app: &Application| answer(StatusCode::CREATED, &shown(ids, app));
-    match api.accept.create_application(auth.0, body.value.into(), idempotency, &render).await {
+    match api.accept.create_application(auth.0, body.value.try_into()?, idempotency, &render).await {
         Ok(made) => Ok(respond(made, render)),
         Err(Refusal::Conflict { code: "conflict", .. }) if get_if_exists => {
             let entry = api.accept.application(auth.0, uid.as_deref().unwrap_or_default())?;
@@ -166,7 +220,11 @@ async fn create(
 #[utoipa::path(get, path = "/api/v1/app/{app_id}", tag = "Application", operation_id = "v1.application.get",
     params(("app_id" = String, Path, description = "The application's id or uid")),
     responses((status = 200, body = ApplicationOut), Errors))]
-async fn get(State(api): State<Api>, auth: Auth, Path(app): Path<String>) -> Result<Json<ApplicationOut>, ApiError> {
+async fn get(
+    State(api): State<Api>,
+    auth: Auth<LookIn>,
+    Path(app): Path<String>,
+) -> Result<Json<ApplicationOut>, ApiError> {
     let entry = api.accept.application(auth.0, &app)?;
     Ok(Json(shown(api.accept.store().ids(), &entry.app)))
 }
@@ -177,16 +235,16 @@ async fn get(State(api): State<Api>, auth: Auth, Path(app): Path<String>) -> Res
     responses((status = 200, body = ApplicationOut), (status = 201, body = ApplicationOut), Errors))]
 async fn update(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<Manage>,
     Path(app): Path<String>,
     body: Body<ApplicationIn>,
 ) -> Result<Response, ApiError> {
     let ids = api.accept.store().ids();
-    match api.accept.update_application(auth.0, &app, |_| Ok(body.value.clone().into())).await {
+    match api.accept.update_application(auth.0, &app, |_| body.value.clone().try_into().map_err(as_refusal)).await {
         Ok(app) => Ok(Json(shown(ids, &app)).into_response()),
         // A uid that nothing has yet: PUT makes it.
         Err(Refusal::NotFound(_)) if !app.starts_with("app_") => {
-            let mut draft = ApplicationDraft::from(body.value);
+            let mut draft = ApplicationDraft::try_from(body.value)?;
             draft.uid.get_or_insert(app);
             let render = |app: &Application| answer(StatusCode::CREATED, &shown(ids, app));
             Ok(respond(api.accept.create_application(auth.0, draft, None, &render).await?, render))
@@ -201,12 +259,13 @@ async fn update(
     responses((status = 200, body = ApplicationOut), Errors))]
 async fn patch(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<Manage>,
     Path(app): Path<String>,
     body: Body<Map<String, Value>>,
 ) -> Result<Json<ApplicationOut>, ApiError> {
+    let patch = renamed(&body.value, &[("throttleRate", "rateLimit")])?;
     let edit = |app: &Application| -> Result<ApplicationDraft, Refusal> {
-        Ok(patched(&ApplicationIn::from(app), &body.value).map_err(as_refusal)?.into())
+        patched(&ApplicationIn::from(app), &patch).and_then(ApplicationDraft::try_from).map_err(as_refusal)
     };
     let app = api.accept.update_application(auth.0, &app, edit).await?;
     Ok(Json(shown(api.accept.store().ids(), &app)))
@@ -216,7 +275,7 @@ async fn patch(
 #[utoipa::path(delete, path = "/api/v1/app/{app_id}", tag = "Application", operation_id = "v1.application.delete",
     params(("app_id" = String, Path, description = "The application's id or uid")),
     responses((status = 204), Errors))]
-async fn delete(State(api): State<Api>, auth: Auth, Path(app): Path<String>) -> Result<StatusCode, ApiError> {
+async fn delete(State(api): State<Api>, auth: Auth<Manage>, Path(app): Path<String>) -> Result<StatusCode, ApiError> {
     api.accept.delete_application(auth.0, &app).await?;
     Ok(StatusCode::NO_CONTENT)
 }

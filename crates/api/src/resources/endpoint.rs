@@ -2,18 +2,20 @@
 
 use super::{as_refusal, or_default, patched};
 use crate::Api;
-use crate::auth::Auth;
+use crate::alias::{either, renamed};
+use crate::auth::{Auth, LookIn, ManageEndpoints};
 use crate::body::{Json as Body, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse};
+use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use postrider_accept::{EndpointDraft, Refusal};
+use postrider_accept::{EndpointDraft, FieldProblem, Refusal};
 use postrider_store::Ids;
 use postrider_store::config::{Endpoint, EndpointSettings};
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,7 @@ pub fn routes() -> OpenApiRouter<Api> {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointUpdate {
+    #[schema(format = "uri")]
     pub url: String,
     /// The provider's own name for it, unique in the application.
     #[serde(default)]
@@ -42,6 +45,9 @@ pub struct EndpointUpdate {
     /// Exact names, or patterns such as `user.*` where the contract allows them; `null`: every type.
     #[serde(default)]
     pub event_types: Option<Vec<String>>,
+    /// The same as `eventTypes`, by the name that older clients know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_types: Option<Vec<String>>,
     /// `null`: messages of every channel.
     #[serde(default)]
     pub channels: Option<Vec<String>>,
@@ -49,7 +55,12 @@ pub struct EndpointUpdate {
     pub metadata: BTreeMap<String, String>,
     /// Attempts a second.
     #[serde(default)]
+    #[schema(minimum = 1, format = "uint16")]
     pub throttle_rate: Option<u16>,
+    /// The same as `throttleRate`, by the name that older clients know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, format = "uint16")]
+    pub rate_limit: Option<u16>,
     /// The wire format; `null`: the application's.
     #[serde(default)]
     pub contract: Option<String>,
@@ -97,14 +108,19 @@ struct EndpointIn {
 #[schema(as = EndpointPatch, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes a body in the OpenAPI document; patches are merged as JSON")]
 struct EndpointPatch {
+    #[schema(format = "uri")]
     url: Option<String>,
     uid: Option<String>,
     description: Option<String>,
     disabled: Option<bool>,
     event_types: Option<Vec<String>>,
+    filter_types: Option<Vec<String>>,
     channels: Option<Vec<String>>,
     metadata: Option<BTreeMap<String, String>>,
+    #[schema(minimum = 1, format = "uint16")]
     throttle_rate: Option<u16>,
+    #[schema(minimum = 1, format = "uint16")]
+    rate_limit: Option<u16>,
     contract: Option<String>,
     #[schema(value_type = Option<Object>)]
     payload_filter: Option<Value>,
@@ -119,9 +135,33 @@ struct EndpointPatch {
 #[serde(rename_all = "camelCase")]
 pub struct EndpointOut {
     pub id: String,
-    #[serde(flatten)]
-    pub endpoint: EndpointUpdate,
+    #[schema(format = "uri")]
+    pub url: String,
+    pub uid: Option<String>,
+    pub description: String,
+    pub disabled: bool,
+    pub event_types: Option<Vec<String>>,
+    /// The same as `eventTypes`, by the name that older clients know.
+    pub filter_types: Option<Vec<String>>,
+    pub channels: Option<Vec<String>>,
+    pub metadata: BTreeMap<String, String>,
+    #[schema(minimum = 1, format = "uint16")]
+    pub throttle_rate: Option<u16>,
+    /// The same as `throttleRate`, by the name that older clients know.
+    #[schema(minimum = 1, format = "uint16")]
+    pub rate_limit: Option<u16>,
+    /// Always 1: older clients need a number here.
+    pub version: u16,
+    pub contract: String,
+    #[schema(value_type = Option<Object>)]
+    pub payload_filter: Option<Value>,
+    pub max_concurrency: Option<u16>,
+    pub timeout_seconds: Option<u8>,
+    pub retry_schedule: Option<Vec<u32>>,
+    pub content_type: Option<String>,
+    #[schema(format = "date-time")]
     pub created_at: String,
+    #[schema(format = "date-time")]
     pub updated_at: String,
 }
 
@@ -144,6 +184,8 @@ impl From<&Endpoint> for EndpointUpdate {
             channels: none_if_empty(&settings.channels),
             metadata: settings.metadata,
             throttle_rate: settings.throttle_rate,
+            filter_types: None,
+            rate_limit: None,
             contract: Some(settings.contract),
             payload_filter: settings.payload_filter,
             max_concurrency: settings.max_concurrency,
@@ -155,14 +197,15 @@ impl From<&Endpoint> for EndpointUpdate {
 }
 
 /// The endpoint's settings, with the headers it is to have.
-fn draft(given: EndpointUpdate, headers: BTreeMap<String, String>) -> EndpointDraft {
+fn draft(given: EndpointUpdate, headers: BTreeMap<String, String>) -> Result<EndpointDraft, ApiError> {
+    let event_types = either(("eventTypes", given.event_types), ("filterTypes", given.filter_types))?;
     let settings = EndpointSettings {
         url: given.url,
         description: given.description,
-        event_types: given.event_types.unwrap_or_default(),
+        event_types: event_types.unwrap_or_default(),
         channels: given.channels.unwrap_or_default(),
         metadata: given.metadata,
-        throttle_rate: given.throttle_rate,
+        throttle_rate: either(("throttleRate", given.throttle_rate), ("rateLimit", given.rate_limit))?,
         disabled: given.disabled,
         contract: given.contract.unwrap_or_default(),
         payload_filter: given.payload_filter,
@@ -171,13 +214,30 @@ fn draft(given: EndpointUpdate, headers: BTreeMap<String, String>) -> EndpointDr
         retry_schedule: given.retry_schedule,
         content_type: given.content_type,
     };
-    EndpointDraft { uid: given.uid, settings, headers, secret: None }
+    Ok(EndpointDraft { uid: given.uid, settings, headers, secret: None })
 }
 
 pub fn shown(ids: &Ids, endpoint: &Endpoint) -> EndpointOut {
+    let settings = EndpointUpdate::from(endpoint);
     EndpointOut {
         id: ids.text(endpoint.id),
-        endpoint: endpoint.into(),
+        url: settings.url,
+        uid: settings.uid,
+        description: settings.description,
+        disabled: settings.disabled,
+        filter_types: settings.event_types.clone(),
+        event_types: settings.event_types,
+        channels: settings.channels,
+        metadata: settings.metadata,
+        throttle_rate: settings.throttle_rate,
+        rate_limit: settings.throttle_rate,
+        version: 1,
+        contract: endpoint.settings.contract.clone(),
+        payload_filter: settings.payload_filter,
+        max_concurrency: settings.max_concurrency,
+        timeout_seconds: settings.timeout_seconds,
+        retry_schedule: settings.retry_schedule,
+        content_type: settings.content_type,
         created_at: timestamp::text(endpoint.created_ms),
         updated_at: timestamp::text(endpoint.updated_ms),
     }
@@ -185,12 +245,11 @@ pub fn shown(ids: &Ids, endpoint: &Endpoint) -> EndpointOut {
 
 /// List Endpoints
 #[utoipa::path(get, path = "/api/v1/app/{app_id}/endpoint", tag = "Endpoint", operation_id = "v1.endpoint.list",
-    params(("app_id" = String, Path), ("limit" = Option<u64>, Query), ("iterator" = Option<String>, Query),
-        ("order" = Option<String>, Query)),
+    params(("app_id" = String, Path), PageParams, OrderParams),
     responses((status = 200, body = ListResponse<EndpointOut>), Errors))]
 async fn list(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<LookIn>,
     Path(app): Path<String>,
     query: Query,
 ) -> Result<Json<ListResponse<EndpointOut>>, ApiError> {
@@ -207,7 +266,7 @@ async fn list(
     responses((status = 201, body = EndpointOut), Errors))]
 async fn create(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<ManageEndpoints>,
     Path(app): Path<String>,
     idempotency: IdempotencyHeader,
     body: Body<EndpointUpdate>,
@@ -216,7 +275,7 @@ async fn create(
     let idempotency = idempotency.with(auth.0, &body.raw.bytes)?;
     // Read again instead of flattened, so that an error names its field.
     let EndpointFirst { secret, headers } = parse(&body.raw.bytes)?;
-    let draft = EndpointDraft { secret, ..draft(body.value, headers.unwrap_or_default()) };
+    let draft = EndpointDraft { secret, ..draft(body.value, headers.unwrap_or_default())? };
     let render = |endpoint: &Endpoint| answer(StatusCode::CREATED, &shown(ids, endpoint));
     let made = api.accept.create_endpoint(auth.0, &app, draft, idempotency, &render).await?;
     Ok(respond(made, render))
@@ -228,7 +287,7 @@ async fn create(
     responses((status = 200, body = EndpointOut), Errors))]
 async fn get(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<LookIn>,
     Path((app, endpoint)): Path<(String, String)>,
 ) -> Result<Json<EndpointOut>, ApiError> {
     let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
@@ -242,7 +301,7 @@ async fn get(
     responses((status = 200, body = EndpointOut), (status = 201, body = EndpointOut), Errors))]
 async fn update(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<ManageEndpoints>,
     Path((app, endpoint)): Path<(String, String)>,
     body: Body<EndpointUpdate>,
 ) -> Result<Response, ApiError> {
@@ -251,13 +310,13 @@ async fn update(
     let edit = |row: &Endpoint| -> Result<EndpointDraft, Refusal> {
         let mut given = body.value.clone();
         given.contract.get_or_insert_with(|| row.settings.contract.clone());
-        Ok(draft(given, row.headers.clone()))
+        draft(given, row.headers.clone()).map_err(as_refusal)
     };
     match api.accept.update_endpoint(auth.0, &app, &endpoint, edit).await {
         Ok(row) => Ok(Json(shown(ids, &row)).into_response()),
         // A uid that nothing has yet: PUT makes it.
         Err(Refusal::NotFound("endpoint")) if !endpoint.starts_with("ep_") => {
-            let mut draft = draft(body.value, BTreeMap::new());
+            let mut draft = draft(body.value, BTreeMap::new())?;
             draft.uid.get_or_insert(endpoint);
             let render = |row: &Endpoint| answer(StatusCode::CREATED, &shown(ids, row));
             Ok(respond(api.accept.create_endpoint(auth.0, &app, draft, None, &render).await?, render))
@@ -272,13 +331,18 @@ async fn update(
     request_body = EndpointPatch, responses((status = 200, body = EndpointOut), Errors))]
 async fn patch(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<ManageEndpoints>,
     Path((app, endpoint)): Path<(String, String)>,
     body: Body<Map<String, Value>>,
 ) -> Result<Json<EndpointOut>, ApiError> {
+    let patch = renamed(&body.value, &[("eventTypes", "filterTypes"), ("throttleRate", "rateLimit")])?;
+    if patch.get("secret").is_some_and(|secret| !secret.is_null()) {
+        let msg = "is changed by a rotation (POST …/secret/rotate), so that receivers have time to follow";
+        return Err(Refusal::from(FieldProblem::value("secret", msg)).into());
+    }
     let edit = |row: &Endpoint| -> Result<EndpointDraft, Refusal> {
-        let whole: EndpointUpdate = patched(&EndpointUpdate::from(row), &body.value).map_err(as_refusal)?;
-        Ok(draft(whole, row.headers.clone()))
+        let whole: EndpointUpdate = patched(&EndpointUpdate::from(row), &patch).map_err(as_refusal)?;
+        draft(whole, row.headers.clone()).map_err(as_refusal)
     };
     let row = api.accept.update_endpoint(auth.0, &app, &endpoint, edit).await?;
     Ok(Json(shown(api.accept.store().ids(), &row)))
@@ -290,7 +354,7 @@ async fn patch(
     responses((status = 204), Errors))]
 async fn delete(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<ManageEndpoints>,
     Path((app, endpoint)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     api.accept.delete_endpoint(auth.0, &app, &endpoint).await?;

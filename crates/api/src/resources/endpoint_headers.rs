@@ -1,7 +1,7 @@
 //! `…/endpoint/{endpoint_id}/headers`: headers of the endpoint's own.
 
 use crate::Api;
-use crate::auth::Auth;
+use crate::auth::{Auth, LookIn, ManageEndpoints};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use axum::Json;
@@ -56,7 +56,7 @@ fn with_headers(row: &Endpoint, headers: BTreeMap<String, String>) -> EndpointDr
     responses((status = 200, body = EndpointHeadersOut), Errors))]
 async fn get(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<LookIn>,
     Path((app, endpoint)): Path<(String, String)>,
 ) -> Result<Json<EndpointHeadersOut>, ApiError> {
     let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
@@ -72,7 +72,7 @@ async fn get(
     request_body = EndpointHeadersIn, responses((status = 204), Errors))]
 async fn put(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<ManageEndpoints>,
     Path((app, endpoint)): Path<(String, String)>,
     body: Body<EndpointHeadersIn>,
 ) -> Result<StatusCode, ApiError> {
@@ -87,7 +87,7 @@ async fn put(
     request_body = EndpointHeadersPatchIn, responses((status = 204), Errors))]
 async fn patch(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<ManageEndpoints>,
     Path((app, endpoint)): Path<(String, String)>,
     body: Body<EndpointHeadersPatchIn>,
 ) -> Result<StatusCode, ApiError> {

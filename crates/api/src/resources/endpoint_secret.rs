@@ -1,13 +1,14 @@
 //! `…/endpoint/{endpoint_id}/secret`: what receivers verify with.
 
 use crate::Api;
-use crate::auth::Auth;
+use crate::auth::{Auth, RotateSecrets, SeeSecrets};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
 use axum::Json;
 use axum::extract::{Path, State};
 use postrider_accept::Rotation;
+use postrider_contract::for_receiver;
 use postrider_store::config::Endpoint;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,7 +19,8 @@ pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(get)).routes(routes!(rotate))
 }
 
-/// The secret in force; empty where the contract needs none and none was given.
+/// What receivers verify with: the secret in force, or the public key (`whpk_…`) of a signing key. Empty
+/// where the contract needs none and none was given.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EndpointSecretOut {
     pub key: String,
@@ -33,11 +35,12 @@ pub struct EndpointSecretRotateIn {
     pub key: Option<String>,
     /// How long the old secret stays valid, 0 to 604800; a day, where the contract signs with several.
     #[serde(default)]
+    #[schema(maximum = 604_800, format = "uint32")]
     pub grace_period_seconds: Option<u32>,
 }
 
 fn shown(endpoint: &Endpoint) -> Json<EndpointSecretOut> {
-    let key = endpoint.secrets.current.as_ref().map(|secret| secret.reveal().to_owned());
+    let key = endpoint.secrets.current.as_ref().map(|secret| for_receiver(secret.reveal()));
     Json(EndpointSecretOut { key: key.unwrap_or_default() })
 }
 
@@ -47,7 +50,7 @@ fn shown(endpoint: &Endpoint) -> Json<EndpointSecretOut> {
     responses((status = 200, body = EndpointSecretOut), Errors))]
 async fn get(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<SeeSecrets>,
     Path((app, endpoint)): Path<(String, String)>,
 ) -> Result<Json<EndpointSecretOut>, ApiError> {
     let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
@@ -61,7 +64,7 @@ async fn get(
     request_body = EndpointSecretRotateIn, responses((status = 200, body = EndpointSecretOut), Errors))]
 async fn rotate(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<RotateSecrets>,
     Path((app, endpoint)): Path<(String, String)>,
     key: IdempotencyHeader,
     body: Body<EndpointSecretRotateIn>,

@@ -2,11 +2,13 @@
 
 use super::{as_refusal, or_default, patched};
 use crate::Api;
-use crate::auth::Auth;
+use crate::alias::either;
+use crate::auth::{Auth, LookIn, Manage};
 use crate::body::{Json as Body, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse};
+use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
@@ -37,8 +39,15 @@ pub struct EventTypeUpdate {
     pub archived: bool,
     #[serde(default, deserialize_with = "or_default")]
     pub deprecated: bool,
+    /// Who has none of these flags doesn't see the type in a portal; empty: everybody does.
     #[serde(default)]
+    pub feature_flags: Option<Vec<String>>,
+    /// A single flag, as older clients give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_flag: Option<String>,
+    /// Types with the same are shown together.
+    #[serde(default)]
+    pub group_name: Option<String>,
     /// JSON Schemas by version.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -69,7 +78,9 @@ struct EventTypePatch {
     description: Option<String>,
     archived: Option<bool>,
     deprecated: Option<bool>,
+    feature_flags: Option<Vec<String>>,
     feature_flag: Option<String>,
+    group_name: Option<String>,
     #[schema(value_type = Option<Object>)]
     schemas: Option<Value>,
 }
@@ -79,21 +90,37 @@ struct EventTypePatch {
 #[serde(rename_all = "camelCase")]
 pub struct EventTypeOut {
     pub name: String,
-    #[serde(flatten)]
-    pub event_type: EventTypeUpdate,
+    pub description: String,
+    pub archived: bool,
+    pub deprecated: bool,
+    pub feature_flags: Vec<String>,
+    /// The first of `featureFlags`, for older clients.
+    pub feature_flag: Option<String>,
+    pub group_name: Option<String>,
+    /// JSON Schemas by version; `null` in listings without `with_content`.
+    #[schema(value_type = Option<Object>)]
+    pub schemas: Option<Value>,
+    #[schema(format = "date-time")]
     pub created_at: String,
+    #[schema(format = "date-time")]
     pub updated_at: String,
 }
 
-impl From<EventTypeUpdate> for EventTypeSettings {
-    fn from(given: EventTypeUpdate) -> EventTypeSettings {
-        EventTypeSettings {
+impl TryFrom<EventTypeUpdate> for EventTypeSettings {
+    type Error = ApiError;
+
+    fn try_from(given: EventTypeUpdate) -> Result<EventTypeSettings, ApiError> {
+        let single = given.feature_flag.map(|flag| vec![flag]);
+        let flags = either(("featureFlags", given.feature_flags), ("featureFlag", single))?.unwrap_or_default();
+        Ok(EventTypeSettings {
             description: given.description,
             archived: given.archived,
             deprecated: given.deprecated,
-            feature_flag: given.feature_flag,
+            feature_flag: flags.first().cloned(),
+            feature_flags: flags,
+            group_name: given.group_name,
             schemas: given.schemas,
-        }
+        })
     }
 }
 
@@ -101,19 +128,29 @@ impl From<&EventType> for EventTypeUpdate {
     fn from(row: &EventType) -> EventTypeUpdate {
         let settings = row.settings.clone();
         EventTypeUpdate {
+            feature_flags: Some(settings.flags()),
+            feature_flag: None,
             description: settings.description,
             archived: settings.archived,
             deprecated: settings.deprecated,
-            feature_flag: settings.feature_flag,
+            group_name: settings.group_name,
             schemas: settings.schemas,
         }
     }
 }
 
 fn shown(row: &EventType) -> EventTypeOut {
+    let flags = row.settings.flags();
+    let settings = row.settings.clone();
     EventTypeOut {
         name: row.name.clone(),
-        event_type: row.into(),
+        description: settings.description,
+        archived: settings.archived,
+        deprecated: settings.deprecated,
+        feature_flag: flags.first().cloned(),
+        feature_flags: flags,
+        group_name: settings.group_name,
+        schemas: settings.schemas,
         created_at: timestamp::text(row.created_ms),
         updated_at: timestamp::text(row.updated_ms),
     }
@@ -121,35 +158,40 @@ fn shown(row: &EventType) -> EventTypeOut {
 
 /// List Event Types
 #[utoipa::path(get, path = "/api/v1/event-type", tag = "Event Type", operation_id = "v1.event-type.list",
-    params(("limit" = Option<u64>, Query), ("iterator" = Option<String>, Query), ("order" = Option<String>, Query),
+    params(PageParams, OrderParams,
         ("include_archived" = Option<bool>, Query), ("with_content" = Option<bool>, Query)),
     responses((status = 200, body = ListResponse<EventTypeOut>), Errors))]
-async fn list(State(api): State<Api>, auth: Auth, query: Query) -> Result<Json<ListResponse<EventTypeOut>>, ApiError> {
+async fn list(
+    State(api): State<Api>,
+    auth: Auth<LookIn>,
+    query: Query,
+) -> Result<Json<ListResponse<EventTypeOut>>, ApiError> {
     let asked = Asked::from_query(&query, true)?;
     let archived = query.flag("include_archived")?.unwrap_or(false);
     let with_content = query.flag("with_content")?.unwrap_or(false);
-    let rows = api.accept.store().directory().event_types(auth.0.env);
+    let rows = api.accept.event_types(auth.0);
     let rows = rows.iter().filter(|row| archived || !row.settings.archived).map(|row| {
-        let mut row = shown(row);
-        row.event_type.schemas = row.event_type.schemas.filter(|_| with_content);
-        row
+        let row = shown(row);
+        EventTypeOut { schemas: row.schemas.filter(|_| with_content), ..row }
     });
     Ok(Json(asked.slice(rows.collect(), |row: &EventTypeOut| row.name.clone())))
 }
 
 /// Create Event Type
+///
+/// One that was archived is taken up again.
 #[utoipa::path(post, path = "/api/v1/event-type", tag = "Event Type", operation_id = "v1.event-type.create",
     params(("idempotency-key" = Option<String>, Header)), request_body = EventTypeIn,
     responses((status = 201, body = EventTypeOut), Errors))]
 async fn create(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<Manage>,
     idempotency: IdempotencyHeader,
     body: Body<EventTypeUpdate>,
 ) -> Result<Response, ApiError> {
     let idempotency = idempotency.with(auth.0, &body.raw.bytes)?;
     let first: EventTypeFirst = parse(&body.raw.bytes)?;
-    let draft = EventTypeDraft { name: first.name, settings: body.value.into() };
+    let draft = EventTypeDraft { name: first.name, settings: body.value.try_into()? };
     let render = |row: &EventType| answer(StatusCode::CREATED, &shown(row));
     Ok(respond(api.accept.create_event_type(auth.0, draft, idempotency, &render).await?, render))
 }
@@ -158,7 +200,11 @@ async fn create(
 #[utoipa::path(get, path = "/api/v1/event-type/{event_type_name}", tag = "Event Type",
     operation_id = "v1.event-type.get", params(("event_type_name" = String, Path)),
     responses((status = 200, body = EventTypeOut), Errors))]
-async fn get(State(api): State<Api>, auth: Auth, Path(name): Path<String>) -> Result<Json<EventTypeOut>, ApiError> {
+async fn get(
+    State(api): State<Api>,
+    auth: Auth<LookIn>,
+    Path(name): Path<String>,
+) -> Result<Json<EventTypeOut>, ApiError> {
     Ok(Json(shown(&*api.accept.event_type(auth.0, &name)?)))
 }
 
@@ -168,11 +214,11 @@ async fn get(State(api): State<Api>, auth: Auth, Path(name): Path<String>) -> Re
     responses((status = 200, body = EventTypeOut), (status = 201, body = EventTypeOut), Errors))]
 async fn update(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<Manage>,
     Path(name): Path<String>,
     body: Body<EventTypeUpdate>,
 ) -> Result<Response, ApiError> {
-    let row = api.accept.put_event_type(auth.0, &name, |_| Ok(body.value.clone().into())).await?;
+    let row = api.accept.put_event_type(auth.0, &name, |_| body.value.clone().try_into().map_err(as_refusal)).await?;
     let status = if row.created_ms == row.updated_ms { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(shown(&row))).into_response())
 }
@@ -183,16 +229,30 @@ async fn update(
     responses((status = 200, body = EventTypeOut), Errors))]
 async fn patch(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<Manage>,
     Path(name): Path<String>,
     body: Body<Map<String, Value>>,
 ) -> Result<Json<EventTypeOut>, ApiError> {
     api.accept.event_type(auth.0, &name)?;
+    let patch = with_flags(&body.value);
     let edit = |before: Option<&EventType>| {
         let before = before.map(EventTypeUpdate::from).unwrap_or_default();
-        Ok(patched(&before, &body.value).map_err(as_refusal)?.into())
+        patched(&before, &patch).and_then(EventTypeSettings::try_from).map_err(as_refusal)
     };
     Ok(Json(shown(&api.accept.put_event_type(auth.0, &name, edit).await?)))
+}
+
+/// A patch with a single flag as one with a list of them.
+fn with_flags(patch: &Map<String, Value>) -> Map<String, Value> {
+    let mut patch = patch.clone();
+    if let Some(flag) = patch.get("featureFlag").cloned()
+        && !patch.contains_key("featureFlags")
+    {
+        let flags = if flag.is_null() { Value::Array(vec![]) } else { Value::Array(vec![flag]) };
+        patch.insert("featureFlags".to_owned(), flags);
+        patch.remove("featureFlag");
+    }
+    patch
 }
 
 /// Delete Event Type
@@ -204,7 +264,7 @@ async fn patch(
     responses((status = 204), Errors))]
 async fn delete(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<Manage>,
     Path(name): Path<String>,
     query: Query,
 ) -> Result<StatusCode, ApiError> {
@@ -227,13 +287,13 @@ fn joined(Path((first, rest)): Slashed) -> Path<String> {
     Path(format!("{first}/{rest}"))
 }
 
-async fn get_slashed(state: State<Api>, auth: Auth, name: Slashed) -> Result<Json<EventTypeOut>, ApiError> {
+async fn get_slashed(state: State<Api>, auth: Auth<LookIn>, name: Slashed) -> Result<Json<EventTypeOut>, ApiError> {
     get(state, auth, joined(name)).await
 }
 
 async fn update_slashed(
     state: State<Api>,
-    auth: Auth,
+    auth: Auth<Manage>,
     name: Slashed,
     body: Body<EventTypeUpdate>,
 ) -> Result<Response, ApiError> {
@@ -242,13 +302,18 @@ async fn update_slashed(
 
 async fn patch_slashed(
     state: State<Api>,
-    auth: Auth,
+    auth: Auth<Manage>,
     name: Slashed,
     body: Body<Map<String, Value>>,
 ) -> Result<Json<EventTypeOut>, ApiError> {
     patch(state, auth, joined(name), body).await
 }
 
-async fn delete_slashed(state: State<Api>, auth: Auth, name: Slashed, query: Query) -> Result<StatusCode, ApiError> {
+async fn delete_slashed(
+    state: State<Api>,
+    auth: Auth<Manage>,
+    name: Slashed,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
     delete(state, auth, joined(name), query).await
 }

@@ -1,7 +1,9 @@
 //! Whether the server answers.
 
 use crate::Api;
+use crate::error::{ApiError, Errors};
 use axum::Json;
+use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,13 +17,15 @@ pub fn routes() -> OpenApiRouter<Api> {
 
 /// Verify the server is up
 #[utoipa::path(get, path = "/api/v1/health", tag = "Health", operation_id = "v1.health.get", security(()),
-    responses((status = 204, description = "Up, and able to store")))]
-async fn health() -> StatusCode {
-    StatusCode::NO_CONTENT
+    responses((status = 204, description = "Up, and its database answers"), Errors))]
+async fn health(State(api): State<Api>) -> Result<StatusCode, ApiError> {
+    api.accept.store().fresh().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Verify the server answers
-#[utoipa::path(get, path = "/api/v1/health/ping", tag = "Health", security(()), responses((status = 204)))]
+#[utoipa::path(get, path = "/api/v1/health/ping", tag = "Health", operation_id = "v1.health.ping", security(()),
+    responses((status = 204)))]
 async fn ping() -> StatusCode {
     StatusCode::NO_CONTENT
 }

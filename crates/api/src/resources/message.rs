@@ -1,21 +1,24 @@
 //! `/api/v1/app/{app_id}/msg`: what is sent.
 
 use crate::Api;
-use crate::auth::{Auth, SenderAuth};
+use crate::auth::{Auth, LookIn, SenderAuth};
 use crate::body::{Raw, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
 use crate::page::{Asked, ListResponse};
+use crate::params::{MessageParams, PageParams};
 use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use postrider_accept::{Accepted, Caller, MessageDraft, Refusal};
+use postrider_accept::{Accepted, FieldProblem, MessageDraft, Refusal};
 use postrider_store::Ids;
 use postrider_store::id::MessageId;
 use postrider_store::message::Message;
+use postrider_store::query::{Found, Page};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -23,6 +26,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::application::ApplicationIn;
+
+/// In the place of a payload that was removed, as Svix shows it.
+const EXPUNGED: &str = r#"{"expired":true}"#;
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get))
@@ -42,9 +48,25 @@ pub struct MessageIn<'a> {
     pub event_id: Option<String>,
     #[serde(default)]
     pub channels: Option<Vec<String>>,
+    /// Labels, for looking it up.
+    #[serde(default)]
+    pub tags: Option<Vec<String>>,
     /// Days to keep the payload, rounded up to a class of the server.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1)]
     pub payload_retention_period: Option<u16>,
+    /// The same in hours.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1)]
+    pub payload_retention_hours: Option<u32>,
+    /// Not offered yet: a message with it is refused, rather than sent at once.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub deliver_at: Option<IgnoredAny>,
+    /// Not offered: there are no transformations.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub transformations_params: Option<IgnoredAny>,
     /// Made first when the path names no application yet.
     #[serde(default)]
     pub application: Option<ApplicationIn>,
@@ -60,9 +82,12 @@ pub struct MessageOut {
     pub event_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// `{}` without `with_content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// `{"expired": true}` when it was expunged, `{}` without `with_content`.
     #[schema(value_type = Object)]
     pub payload: Box<RawValue>,
+    #[schema(format = "date-time")]
     pub timestamp: String,
 }
 
@@ -71,14 +96,22 @@ pub fn shown(ids: &Ids, message: &Message, with_content: bool) -> MessageOut {
         id: ids.text(message.id),
         event_type: message.event_type.clone(),
         event_id: message.event_id.clone(),
-        channels: (!message.channels.is_empty()).then(|| message.channels.clone()),
+        channels: some_names(&message.channels),
+        tags: some_names(&message.tags),
         payload: raw_payload(&message.payload, with_content),
         timestamp: timestamp::text(message.created_ms),
     }
 }
 
+fn some_names(names: &[String]) -> Option<Vec<String>> {
+    (!names.is_empty()).then(|| names.to_vec())
+}
+
 /// The stored bytes were JSON when they were accepted; without content, an empty object.
 fn raw_payload(payload: &Bytes, with_content: bool) -> Box<RawValue> {
+    if with_content && payload.is_empty() {
+        return RawValue::from_string(EXPUNGED.to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned());
+    }
     let stored = with_content.then(|| String::from_utf8(payload.to_vec()).ok()).flatten();
     let text = stored.unwrap_or_else(|| "{}".to_owned());
     RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
@@ -86,13 +119,11 @@ fn raw_payload(payload: &Bytes, with_content: bool) -> Box<RawValue> {
 
 /// List Messages
 #[utoipa::path(get, path = "/api/v1/app/{app_id}/msg", tag = "Message", operation_id = "v1.message.list",
-    params(("app_id" = String, Path), ("limit" = Option<u64>, Query), ("iterator" = Option<String>, Query),
-        ("channel" = Option<String>, Query), ("before" = Option<String>, Query), ("after" = Option<String>, Query),
-        ("with_content" = Option<bool>, Query), ("event_types" = Option<Vec<String>>, Query)),
+    params(("app_id" = String, Path), PageParams, MessageParams),
     responses((status = 200, body = ListResponse<MessageOut>), Errors))]
 async fn list(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<LookIn>,
     Path(app): Path<String>,
     query: Query,
 ) -> Result<Json<ListResponse<MessageOut>>, ApiError> {
@@ -100,10 +131,11 @@ async fn list(
     let asked = Asked::from_query(&query, false)?;
     let with_content = query.flag("with_content")?.unwrap_or(true);
     let store = api.accept.store();
-    let page = asked.page::<MessageId>(store.ids())?;
-    let messages = store.messages(entry.app.id, query.message_filter()?, page).await?;
-    let messages = messages.iter().map(|message| shown(store.ids(), message, with_content)).collect();
-    Ok(Json(asked.respond(messages, |message: &MessageOut| message.id.clone())))
+    let page = Page { content: with_content, ..asked.page::<MessageId>(store.ids())? };
+    let found = store.messages(entry.app.id, None, query.message_filter()?, page).await?;
+    let rows = found.rows.iter().map(|message| shown(store.ids(), message, with_content)).collect();
+    let found = Found { rows, looked_to: found.looked_to };
+    Ok(Json(asked.respond_found::<MessageId, _>(store.ids(), found, |message| message.id.clone())))
 }
 
 /// Create Message
@@ -122,43 +154,49 @@ async fn create(
     let with_content = query.flag("with_content")?.unwrap_or(true);
     let idempotency = idempotency.with(auth.0, &body.bytes)?;
     let given: MessageIn<'_> = parse(&body.bytes)?;
+    not_offered(&given)?;
+    let by_hours = given.payload_retention_hours.map(|hours| u16::try_from(hours.div_ceil(24)).unwrap_or(u16::MAX));
     let draft = MessageDraft {
         event_type: given.event_type,
         event_id: given.event_id,
         channels: given.channels.unwrap_or_default(),
+        tags: given.tags.unwrap_or_default(),
         payload: body.bytes.slice_ref(given.payload.get().as_bytes()),
-        retention_days: given.payload_retention_period,
+        retention_days: given.payload_retention_period.or(by_hours),
     };
     if let Some(application) = given.application {
-        ensure_application(&api, auth.0, &app, application).await?;
+        api.accept.ensure_application(auth.0, &app, application.try_into()?).await?;
     }
-    let accepted = api.accept.accept(auth.0, &app, &draft, idempotency).await?;
-    let ids = api.accept.store().ids();
-    let answer = match accepted {
+    let answer = api.accept.accept(auth.0, &app, &draft, idempotency).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted(api.accept.store().ids(), answer, draft, with_content))))
+}
+
+/// Refuses what would change how a message is delivered, and is not there: better than to deliver it otherwise.
+fn not_offered(given: &MessageIn<'_>) -> Result<(), ApiError> {
+    let refuse = |field: &str| {
+        let msg = "is not offered here; leave it out";
+        Err(ApiError::from(Refusal::from(FieldProblem::value(field, msg))))
+    };
+    match (&given.deliver_at, &given.transformations_params) {
+        (Some(_), _) => refuse("deliverAt"),
+        (_, Some(_)) => refuse("transformationsParams"),
+        (None, None) => Ok(()),
+    }
+}
+
+/// The answer to a message that was given as `draft`.
+pub fn accepted(ids: &Ids, accepted: Accepted, draft: MessageDraft, with_content: bool) -> MessageOut {
+    match accepted {
         Accepted::Repeat(message) => shown(ids, &message, with_content),
         Accepted::New { id, created_ms } => MessageOut {
             id: ids.text(id),
             event_type: draft.event_type,
             event_id: draft.event_id,
-            channels: (!draft.channels.is_empty()).then_some(draft.channels),
+            channels: some_names(&draft.channels),
+            tags: some_names(&draft.tags),
             payload: raw_payload(&draft.payload, with_content),
             timestamp: timestamp::text(created_ms),
         },
-    };
-    Ok((StatusCode::ACCEPTED, Json(answer)))
-}
-
-/// Makes the application that comes with a message, unless it is there.
-async fn ensure_application(api: &Api, caller: Caller, app: &str, given: ApplicationIn) -> Result<(), ApiError> {
-    if api.accept.application(caller, app).is_ok() {
-        return Ok(());
-    }
-    let mut draft: postrider_accept::ApplicationDraft = given.into();
-    draft.uid = Some(app.to_owned());
-    match api.accept.create_application(caller, draft, None, &|_| (201, Bytes::new())).await {
-        // Someone else was faster: it is there now.
-        Ok(_) | Err(Refusal::Conflict { code: "conflict", .. }) => Ok(()),
-        Err(refusal) => Err(refusal.into()),
     }
 }
 
@@ -168,7 +206,7 @@ async fn ensure_application(api: &Api, caller: Caller, app: &str, given: Applica
     responses((status = 200, body = MessageOut), Errors))]
 async fn get(
     State(api): State<Api>,
-    auth: Auth,
+    auth: Auth<LookIn>,
     Path((app, message)): Path<(String, String)>,
     query: Query,
 ) -> Result<Json<MessageOut>, ApiError> {

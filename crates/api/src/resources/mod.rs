@@ -2,14 +2,26 @@
 
 mod application;
 mod attempt;
+mod attempted;
 mod endpoint;
 mod endpoint_headers;
 mod endpoint_secret;
+mod endpoint_stats;
+mod environment;
 mod event_type;
+mod example;
+mod expunge;
 mod health;
 mod key;
 mod message;
 mod metrics;
+mod not_implemented;
+mod portal;
+mod status;
+mod task;
+
+pub use not_implemented::OPERATIONS as NOT_IMPLEMENTED;
+pub use status::MessageStatus;
 
 use crate::Api;
 use crate::error::ApiError;
@@ -26,8 +38,16 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(event_type::routes())
         .merge(message::routes())
         .merge(attempt::routes())
+        .merge(attempted::routes())
+        .merge(endpoint_stats::routes())
+        .merge(example::routes())
+        .merge(expunge::routes())
+        .merge(task::routes())
+        .merge(portal::routes())
         .merge(key::routes())
+        .merge(environment::routes())
         .merge(health::routes())
+        .merge(not_implemented::routes())
         .merge(metrics::routes())
 }
 

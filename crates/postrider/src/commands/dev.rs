@@ -7,12 +7,12 @@ use crate::demo::examples::{Example, OPEN, SYSTEMS};
 use crate::demo::inbox::{Arrival, Inbox};
 use crate::demo::verify::Verdict;
 use crate::keys::secret_key;
-use crate::server::FIRST_ENV;
 use crate::{Server, StartError, logs};
 use bytes::Bytes;
 use clap::Args;
-use postrider_accept::{Accept, Accepted, ApplicationDraft, Caller, EndpointDraft, MessageDraft, Refusal};
+use postrider_accept::{Accept, Accepted, ApplicationDraft, Caller, EndpointDraft, FIRST_ENV, MessageDraft, Refusal};
 use postrider_clock::Clock;
+use postrider_store::access::Scope;
 use postrider_store::config::{ApplicationSettings, Endpoint, EndpointSettings};
 use postrider_store::id::MessageId;
 use postrider_store::query::{AttemptFilter, AttemptsOf, Page};
@@ -129,6 +129,7 @@ async fn start(address: SocketAddr, data: &Path, clock: &Clock) -> Result<Server
         database: None,
         allow_networks: vec![ipnet::Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into()],
         relax_contracts: true,
+        public_url: None,
         default_contract: "standard".to_owned(),
         contracts: None,
         dns: None,
@@ -163,11 +164,11 @@ impl<'a> Demo<'a> {
         let accept = server.accept.clone();
         let made = match &server.first_key {
             Some(made) => made.clone(),
-            None => accept.create_key(FIRST_ENV, "dev").await?,
+            None => accept.create_key(FIRST_ENV, "dev", Scope::All).await?,
         };
-        let caller = Caller { env: FIRST_ENV, key: made.row.id };
-        inbox.keyring().open(accept.clone(), caller);
         let key = made.key.reveal().to_owned();
+        let caller = accept.authenticate(&key).ok_or(Refusal::NotFound("key"))?;
+        inbox.keyring().open(accept.clone(), caller);
         Ok(Demo { accept, caller, key, address: server.address, inbox })
     }
 
@@ -265,6 +266,7 @@ Ctrl-C ends it."#
             event_type: example.event_type.to_owned(),
             event_id: None,
             channels: vec![],
+            tags: vec![],
             payload: Bytes::from_static(example.payload.as_bytes()),
             retention_days: None,
         };
@@ -321,9 +323,9 @@ Ctrl-C ends it."#
             return "its endpoint is gone".to_owned();
         };
         let filter = AttemptFilter { endpoint: Some(endpoint.id), ..AttemptFilter::default() };
-        let page = Page { limit: 1, after: None, ascending: false };
+        let page = Page { limit: 1, after: None, ascending: false, content: false };
         let attempts = self.accept.store().attempts(AttemptsOf::Message(id), filter, page).await;
-        match attempts.ok().and_then(|mut attempts| attempts.pop()?.outcome.error) {
+        match attempts.ok().and_then(|mut found| found.rows.pop()?.outcome.error) {
             Some((code, reason)) => format!("it did not arrive in {waited} s: {reason} ({code})"),
             None => format!("it did not arrive in {waited} s, and no attempt says why"),
         }

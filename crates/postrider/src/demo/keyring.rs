@@ -11,7 +11,7 @@ pub struct Keyring(RwLock<Source>);
 
 #[derive(Debug)]
 enum Source {
-    Server(Accept, Caller),
+    Server(Box<Accept>, Caller),
     /// By contract, as they were when the server began to stop.
     Kept(BTreeMap<String, Vec<String>>),
 }
@@ -25,7 +25,7 @@ impl Default for Source {
 impl Keyring {
     /// Asks the server from now on, so that a rotated secret counts at once.
     pub fn open(&self, accept: Accept, caller: Caller) {
-        self.put(Source::Server(accept, caller));
+        self.put(Source::Server(Box::new(accept), caller));
     }
 
     /// Lets go of the server, and keeps the secrets for what still arrives while it drains.

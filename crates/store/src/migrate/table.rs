@@ -28,26 +28,31 @@ pub struct Table {
 pub const TABLES: &[Table] = &[
     Table {
         name: "environments",
-        select: "SELECT id, name, created_ms FROM environments WHERE id > ? ORDER BY id LIMIT ?",
-        columns: &[Int8, Text, Int8],
+        select: "SELECT id, name, created_ms, settings, updated_ms, version FROM environments
+                 WHERE id > ? ORDER BY id LIMIT ?",
+        columns: &[Int8, Text, Int8, Text, Int8, Int8],
         key: 1,
         partitions: no_partitions,
         // The first one is there since the tables were made.
         insert: "
-INSERT INTO environments (id, name, created_ms) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, created_ms = excluded.created_ms",
+INSERT INTO environments (id, name, created_ms, settings, updated_ms, version)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[])
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, created_ms = excluded.created_ms, settings = excluded.settings,
+  updated_ms = excluded.updated_ms, version = excluded.version",
         count: "SELECT count(*) FROM environments",
         count_copied: "SELECT count(*) FROM environments",
     },
     Table {
         name: "api_keys",
-        select: "SELECT id, env, name, hash, created_ms, revoked_ms FROM api_keys WHERE id > ? ORDER BY id LIMIT ?",
-        columns: &[Int8, Int8, Text, Bytes, Int8, Int8],
+        select: "SELECT id, env, name, hash, created_ms, revoked_ms, access, app, session, expires_ms FROM api_keys
+                 WHERE id > ? ORDER BY id LIMIT ?",
+        columns: &[Int8, Int8, Text, Bytes, Int8, Int8, Text, Int8, Text, Int8],
         key: 1,
         partitions: no_partitions,
         insert: "
-INSERT INTO api_keys (id, env, name, hash, created_ms, revoked_ms)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[])",
+INSERT INTO api_keys (id, env, name, hash, created_ms, revoked_ms, access, app, session, expires_ms)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
+  $8::bigint[], $9::text[], $10::bigint[])",
         count: "SELECT count(*) FROM api_keys",
         count_copied: "SELECT count(*) FROM api_keys",
     },
@@ -73,7 +78,8 @@ AS g (id, env, uid, settings, created_ms, updated_ms, version)",
         columns: &[Int8, Int8, Text, Text, Bytes, Bytes, Int8, Int8, Int8, Int8],
         key: 1,
         partitions: no_partitions,
-        // The routing of an application is the highest version of what it is made of.
+        // The routing of an application is the highest version of what it is made of; where it has a rate of
+        // its own, its endpoints share a lane.
         insert: "
 WITH given AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::bigint[],
@@ -84,8 +90,9 @@ WITH given AS (
   FROM (SELECT app, max(version) AS version FROM given GROUP BY app) g WHERE a.id = g.app
 )
 INSERT INTO endpoints
-  (id, app, uid, settings, secrets, headers, failing_since_ms, created_ms, updated_ms, version)
-SELECT * FROM given",
+  (id, app, uid, settings, secrets, headers, failing_since_ms, created_ms, updated_ms, version, lane)
+SELECT g.*, CASE WHEN (a.settings::json ->> 'throttle_rate') IS NOT NULL THEN g.app END
+FROM given g LEFT JOIN applications a ON a.id = g.app",
         count: "SELECT count(*) FROM endpoints",
         count_copied: "SELECT count(*) FROM endpoints",
     },
@@ -108,9 +115,9 @@ SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::big
         select: "SELECT id, class, app, event_type, event_id, channels, endpoints, created_ms,
                    CASE WHEN id > coalesce((SELECT value FROM meta WHERE key = 'idempotency_mark'), 0)
                      THEN idempotency_key END,
-                   idempotency_body, payload
+                   idempotency_body, payload, tags
                  FROM messages WHERE id > ? ORDER BY id LIMIT ?",
-        columns: &[Int8, Int2, Int8, Text, Text, Text, Bytes, Int8, Bytes, Bytes, Bytes],
+        columns: &[Int8, Int2, Int8, Text, Text, Text, Bytes, Int8, Bytes, Bytes, Bytes, Text],
         key: 1,
         partitions: of_messages,
         // Node 0 is nobody: what these messages still wait for is in the schedule. A key may have been
@@ -118,15 +125,15 @@ SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::big
         insert: "
 WITH given AS (
   SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-    $8::bigint[], $9::bytea[], $10::bytea[], $11::bytea[])
-  AS g (id, class, app, event_type, event_id, channels, endpoints, created_ms, key, body, payload)
+    $8::bigint[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[])
+  AS g (id, class, app, event_type, event_id, channels, endpoints, created_ms, key, body, payload, tags)
 ), keyed AS (
   INSERT INTO idempotency (key, body, created_ms, message)
   SELECT DISTINCT ON (key) key, body, created_ms, id FROM given WHERE key IS NOT NULL ORDER BY key, id DESC
   ON CONFLICT (key) DO UPDATE SET body = excluded.body, created_ms = excluded.created_ms, message = excluded.message
 )
-INSERT INTO messages (id, class, app, node, event_type, event_id, channels, endpoints, created_ms, payload)
-SELECT id, class, app, 0, event_type, event_id, channels, endpoints, created_ms, payload FROM given",
+INSERT INTO messages (id, class, app, node, event_type, event_id, channels, endpoints, created_ms, payload, tags)
+SELECT id, class, app, 0, event_type, event_id, channels, endpoints, created_ms, payload, tags FROM given",
         count: "SELECT count(*) FROM messages",
         count_copied: "SELECT count(*) FROM messages",
     },
@@ -189,6 +196,20 @@ INSERT INTO schedule (endpoint, message, manual, due_ms, attempts)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::integer[])",
         count: "SELECT count(*) FROM schedule",
         count_copied: "SELECT count(*) FROM schedule",
+    },
+    Table {
+        name: "tasks",
+        select: "SELECT id, env, app, kind, status, input, progress, cursor, updated_ms FROM tasks
+                 WHERE id > ? ORDER BY id LIMIT ?",
+        columns: &[Int8, Int8, Int8, Text, Text, Text, Text, Int8, Int8],
+        key: 1,
+        partitions: no_partitions,
+        insert: "
+INSERT INTO tasks (id, env, app, kind, status, input, progress, cursor, updated_ms)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+  $8::bigint[], $9::bigint[])",
+        count: "SELECT count(*) FROM tasks",
+        count_copied: "SELECT count(*) FROM tasks",
     },
 ];
 

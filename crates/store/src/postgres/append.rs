@@ -1,7 +1,7 @@
 //! Messages into the transaction of a batch, all with one statement.
 
 use super::session::{Param, Session};
-use crate::columns::{channels_text, endpoint_bytes};
+use crate::columns::{endpoint_bytes, names_text};
 use crate::error::AppendError;
 use crate::id::{KeyId, MessageId};
 use crate::message::{Appended, NewMessage};
@@ -14,8 +14,9 @@ use tokio_postgres::{Error, Row};
 pub const APPEND: &str = "
 WITH given AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-    $8::bytea[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[], $13::smallint[])
-  AS g (id, app, routing, credential, event_type, event_id, channels, endpoints, created_ms, key, body, payload, class)
+    $8::bytea[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[], $13::smallint[], $16::text[])
+  AS g (id, app, routing, credential, event_type, event_id, channels, endpoints, created_ms, key, body, payload, class,
+    tags)
 ), valid AS (
   SELECT g.* FROM given g JOIN applications a ON a.id = g.app AND a.routing = g.routing
   WHERE g.credential IS NULL
@@ -32,8 +33,8 @@ WITH given AS (
   WHERE event_id IS NOT NULL AND (key IS NULL OR id IN (SELECT message FROM keyed)) ORDER BY app, event_id
   ON CONFLICT DO NOTHING RETURNING message
 )
-INSERT INTO messages (id, class, app, node, event_type, event_id, channels, endpoints, created_ms, payload)
-SELECT id, class, app, $14, event_type, event_id, channels, endpoints, created_ms, payload FROM valid
+INSERT INTO messages (id, class, app, node, event_type, event_id, channels, endpoints, created_ms, payload, tags)
+SELECT id, class, app, $14, event_type, event_id, channels, endpoints, created_ms, payload, tags FROM valid
 WHERE (key IS NULL OR id IN (SELECT message FROM keyed))
   AND (event_id IS NULL OR id IN (SELECT message FROM named))
 RETURNING id";
@@ -53,6 +54,7 @@ pub struct Columns<'a> {
     event_types: Vec<&'a str>,
     event_ids: Vec<Option<&'a str>>,
     channels: Vec<Option<String>>,
+    tags: Vec<Option<String>>,
     endpoints: Vec<Vec<u8>>,
     created: Vec<i64>,
     keys: Vec<Option<&'a [u8]>>,
@@ -71,7 +73,8 @@ impl<'a> Columns<'a> {
         self.credentials.push(message.credential.map(|KeyId(key)| key));
         self.event_types.push(&message.event_type);
         self.event_ids.push(message.event_id.as_deref());
-        self.channels.push(channels_text(&message.channels));
+        self.channels.push(names_text(&message.channels));
+        self.tags.push(names_text(&message.tags));
         self.endpoints.push(endpoint_bytes(&message.endpoints));
         self.created.push(message.created_ms);
         self.keys.push(message.idempotency.as_ref().map(|key| &key.key[..]));
@@ -81,7 +84,7 @@ impl<'a> Columns<'a> {
         self.forgets |= message.event_id.is_some() && message.idempotency.is_some();
     }
 
-    pub fn params<'b>(&'b self, node: &'b i64, first_key_ms: &'b i64) -> [Param<'b>; 15] {
+    pub fn params<'b>(&'b self, node: &'b i64, first_key_ms: &'b i64) -> [Param<'b>; 16] {
         [
             (&self.ids, Type::INT8_ARRAY),
             (&self.apps, Type::INT8_ARRAY),
@@ -98,6 +101,7 @@ impl<'a> Columns<'a> {
             (&self.classes, Type::INT2_ARRAY),
             (node, Type::INT8),
             (first_key_ms, Type::INT8),
+            (&self.tags, Type::TEXT_ARRAY),
         ]
     }
 

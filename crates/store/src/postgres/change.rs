@@ -1,10 +1,11 @@
 //! Changes of the configuration into the transaction of a batch. The lock that its first statement
 //! took keeps all others out, so what is read here stays true until the commit.
 
+use super::passing;
 use super::session::{Param, Session};
-use crate::config::{Change, Endpoint};
+use crate::config::{ApiKey, Application, Change, Endpoint, Environment};
 use crate::error::ChangeError;
-use crate::id::EndpointId;
+use crate::id::{EndpointId, EnvId};
 use crate::json::{json, sealed};
 use crate::secret::Sealer;
 use tokio_postgres::Error;
@@ -22,13 +23,13 @@ pub struct Touched {
 const APPLICATION_UID: &str = "SELECT 1 FROM applications WHERE env = $1 AND uid = $2 AND id <> $3";
 const ENDPOINT_UID: &str = "SELECT 1 FROM endpoints WHERE app = $1 AND uid = $2 AND id <> $3";
 
-type Result<T> = std::result::Result<std::result::Result<T, ChangeError>, Error>;
+pub type Result<T> = std::result::Result<std::result::Result<T, ChangeError>, Error>;
 
-fn int(value: &i64) -> Param<'_> {
+pub fn int(value: &i64) -> Param<'_> {
     (value, Type::INT8)
 }
 
-fn text<'a>(value: &'a (dyn ToSql + Sync)) -> Param<'a> {
+pub fn text<'a>(value: &'a (dyn ToSql + Sync)) -> Param<'a> {
     (value, Type::TEXT)
 }
 
@@ -36,13 +37,15 @@ fn endpoint(id: EndpointId, app: i64) -> Touched {
     Touched { kind: "endpoint", id: Some(id.0), scope: Some(app), name: None }
 }
 
-fn by_id(kind: &'static str, id: i64) -> Touched {
+pub fn by_id(kind: &'static str, id: i64) -> Touched {
     Touched { kind, id: Some(id), scope: None, name: None }
 }
 
 /// Writes one change. A conflict is found before anything is written.
 pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Result<Option<Touched>> {
     let (rows, touched) = match change {
+        Change::PutEnvironment { row, based_on } => return put_environment(session, row, *based_on).await,
+        Change::DeleteEnvironment(env) => return delete_environment(session, *env).await,
         Change::CreateApplication(app) => {
             if uid_taken(session, APPLICATION_UID, app.env.0, app.uid.as_deref(), app.id.0).await? {
                 return Ok(Err(ChangeError::Taken));
@@ -89,24 +92,26 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
             if rows.is_empty() {
                 return Ok(Err(ChangeError::Outdated));
             }
+            share_lane(session, row).await?;
             (rows, by_id("application", row.id.0))
         }
         Change::DeleteApplication { app, .. } => {
             session.query("DELETE FROM endpoints WHERE app = $1", &[int(&app.0)]).await?;
+            session.query("DELETE FROM api_keys WHERE app = $1", &[int(&app.0)]).await?;
             let rows = session.query("DELETE FROM applications WHERE id = $1 RETURNING 1", &[int(&app.0)]).await?;
             (rows, by_id("application", app.0))
         }
         Change::CreateEndpoint(row) => {
-            let found = session.query("SELECT 1 FROM applications WHERE id = $1", &[int(&row.app.0)]).await?;
-            if found.is_empty() {
-                return Ok(Err(ChangeError::NotFound));
-            }
+            let sql = "SELECT (settings::json ->> 'throttle_rate') IS NOT NULL FROM applications WHERE id = $1";
+            let found = session.query(sql, &[int(&row.app.0)]).await?;
+            let Some(app) = found.first() else { return Ok(Err(ChangeError::NotFound)) };
+            let lane = app.get::<_, bool>(0).then_some(row.app.0);
             if uid_taken(session, ENDPOINT_UID, row.app.0, row.uid.as_deref(), row.id.0).await? {
                 return Ok(Err(ChangeError::Taken));
             }
             let sql = "INSERT INTO endpoints
-                       (id, app, uid, settings, secrets, headers, failing_since_ms, created_ms, updated_ms, version)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING 1";
+                       (id, app, uid, settings, secrets, headers, failing_since_ms, created_ms, updated_ms, version, lane)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING 1";
             let (settings, (secrets, headers)) = (json(&row.settings), sealed(sealer, row));
             let rows = session
                 .query(
@@ -122,6 +127,7 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
                         int(&row.created_ms),
                         int(&row.updated_ms),
                         int(&row.version),
+                        (&lane, Type::INT8),
                     ],
                 )
                 .await?;
@@ -176,41 +182,91 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
             let sql = "DELETE FROM event_types WHERE env = $1 AND name = $2 RETURNING 1";
             (session.query(sql, &[int(&env.0), text(name)]).await?, event_type(env.0, name))
         }
-        Change::CreateKey(key) => {
-            let hash = &key.hash[..];
-            let taken = session.query("SELECT 1 FROM api_keys WHERE hash = $1", &[(&hash, Type::BYTEA)]).await?;
-            if !taken.is_empty() {
-                return Ok(Err(ChangeError::Taken));
-            }
-            let sql = "INSERT INTO api_keys (id, env, name, hash, created_ms, revoked_ms)
-                       VALUES ($1, $2, $3, $4, $5, $6) RETURNING 1";
-            let rows = session
-                .query(
-                    sql,
-                    &[
-                        int(&key.id.0),
-                        int(&key.env.0),
-                        text(&key.name),
-                        (&hash, Type::BYTEA),
-                        int(&key.created_ms),
-                        (&key.revoked_ms, Type::INT8),
-                    ],
-                )
-                .await?;
-            (rows, by_id("key", key.id.0))
-        }
+        Change::CreateKey(key) => return create_key(session, key).await,
         Change::RevokeKey { key, at_ms } => {
             let sql = "UPDATE api_keys SET revoked_ms = coalesce(revoked_ms, $1) WHERE id = $2 RETURNING 1";
             (session.query(sql, &[int(at_ms), int(&key.0)]).await?, by_id("key", key.0))
         }
-        Change::Resend { message, endpoint, due_ms } => {
-            let sql = "INSERT INTO schedule (endpoint, message, manual, due_ms, attempts) VALUES ($1, $2, true, $3, 0)
-                       ON CONFLICT (endpoint, message, manual) DO UPDATE SET due_ms = excluded.due_ms, attempts = 0";
-            session.query(sql, &[int(&endpoint.0), int(&message.0), int(due_ms)]).await?;
-            return Ok(Ok(None));
+        Change::ExpireTokens { app, sessions, at_ms } => {
+            let sql = "UPDATE api_keys SET expires_ms = least(expires_ms, $1) WHERE app = $2
+                       AND (cardinality($3::text[]) = 0 OR session = ANY($3))";
+            session.query(sql, &[int(at_ms), int(&app.0), (sessions, Type::TEXT_ARRAY)]).await?;
+            return Ok(Ok(Some(by_id("tokens", app.0))));
         }
+        Change::ForgetTokens { before_ms } => {
+            let sql = "DELETE FROM api_keys WHERE app IS NOT NULL AND (revoked_ms IS NOT NULL OR expires_ms <= $1)";
+            session.query(sql, &[int(before_ms)]).await?;
+            return Ok(Ok(Some(by_id("old_tokens", *before_ms))));
+        }
+        _ => return passing::change(session, change).await,
     };
     Ok(if rows.is_empty() { Err(ChangeError::NotFound) } else { Ok(Some(touched)) })
+}
+
+async fn put_environment(session: &Session, row: &Environment, based_on: Option<i64>) -> Result<Option<Touched>> {
+    let sql = "SELECT 1 FROM environments WHERE name = $1 AND id <> $2";
+    if !session.query(sql, &[text(&row.name), int(&row.id.0)]).await?.is_empty() {
+        return Ok(Err(ChangeError::Taken));
+    }
+    let settings = json(&row.settings);
+    let common = [int(&row.id.0), text(&row.name), text(&settings), int(&row.updated_ms), int(&row.version)];
+    let rows = match &based_on {
+        None => {
+            let sql = "INSERT INTO environments (id, name, settings, updated_ms, version, created_ms)
+                       VALUES ($1, $2, $3, $4, $5, $6) RETURNING 1";
+            session.query(sql, &[&common[..], &[int(&row.created_ms)]].concat()).await?
+        }
+        Some(based_on) => {
+            let sql = "UPDATE environments SET name = $2, settings = $3, updated_ms = $4, version = $5
+                       WHERE id = $1 AND version = $6 RETURNING 1";
+            session.query(sql, &[&common[..], &[int(based_on)]].concat()).await?
+        }
+    };
+    Ok(if rows.is_empty() { Err(ChangeError::Outdated) } else { Ok(Some(by_id("environment", row.id.0))) })
+}
+
+async fn delete_environment(session: &Session, env: EnvId) -> Result<Option<Touched>> {
+    let id = [int(&env.0)];
+    if !session.query("SELECT 1 FROM applications WHERE env = $1 LIMIT 1", &id).await?.is_empty() {
+        return Ok(Err(ChangeError::NotEmpty));
+    }
+    for sql in ["DELETE FROM api_keys WHERE env = $1", "DELETE FROM event_types WHERE env = $1"] {
+        session.query(sql, &id).await?;
+    }
+    let rows = session.query("DELETE FROM environments WHERE id = $1 RETURNING 1", &id).await?;
+    Ok(if rows.is_empty() { Err(ChangeError::NotFound) } else { Ok(Some(by_id("environment", env.0))) })
+}
+
+async fn create_key(session: &Session, key: &ApiKey) -> Result<Option<Touched>> {
+    let hash = &key.hash[..];
+    if !session.query("SELECT 1 FROM api_keys WHERE hash = $1", &[(&hash, Type::BYTEA)]).await?.is_empty() {
+        return Ok(Err(ChangeError::Taken));
+    }
+    let sql = "INSERT INTO api_keys (id, env, name, hash, created_ms, revoked_ms, access, app, session, expires_ms)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let (access, app) = (json(&key.access), key.app.map(|app| app.0));
+    let params = [
+        int(&key.id.0),
+        int(&key.env.0),
+        text(&key.name),
+        (&hash, Type::BYTEA),
+        int(&key.created_ms),
+        (&key.revoked_ms, Type::INT8),
+        text(&access),
+        (&app, Type::INT8),
+        text(&key.session),
+        (&key.expires_ms, Type::INT8),
+    ];
+    session.query(sql, &params).await?;
+    Ok(Ok(Some(by_id("key", key.id.0))))
+}
+
+/// The endpoints of an application that has a rate of its own share a lane, and with it the node that
+/// sends to them.
+async fn share_lane(session: &Session, row: &Application) -> std::result::Result<(), Error> {
+    let lane = row.settings.throttle_rate.map(|_| row.id.0);
+    let sql = "UPDATE endpoints SET lane = $1 WHERE app = $2 AND lane IS DISTINCT FROM $1";
+    session.query(sql, &[(&lane, Type::INT8), int(&row.id.0)]).await.map(|_| ())
 }
 
 /// Writes down what a change touched, under the next version.

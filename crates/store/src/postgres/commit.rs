@@ -16,7 +16,6 @@ use super::refresh::Refresh;
 use super::session::{Param, Session};
 use crate::backend::{Backend, CommitError, Committed};
 use crate::batch::{Batch, ChangeRequest, Item, Outcome};
-use crate::config::Change;
 use crate::error::{AppendError, ChangeError, with_cause};
 use crate::id::{IdSource, MessageId};
 use crate::lease::Lease;
@@ -200,7 +199,8 @@ impl Postgres {
         self.partitions.ensure(session, &plan.partitions).await?;
         let first_key_ms = self.retention.first_key_ms(now_ms);
         self.node.seq += 1;
-        let (lease_ms, newest, exclusive) = (self.who.lease_ms, self.ids.newest(), !plan.changes.is_empty());
+        let (lease_ms, newest) = (self.who.lease_ms, self.ids.newest());
+        let exclusive = plan.changes.iter().any(|request| request.change.is_configuration());
         let begin = [
             (&node as _, Type::INT8),
             (&self.node.fence as _, Type::INT8),
@@ -334,7 +334,7 @@ impl Postgres {
             Item::Change(request, _) => {
                 let result = changed.next().unwrap_or(Err(ChangeError::Outdated));
                 // Everything else was read back from the database by the refresh.
-                if matches!((&request.change, &result), (Change::Resend { .. }, Ok(Changed::Applied))) {
+                if !request.change.is_configuration() && matches!(result, Ok(Changed::Applied)) {
                     changes.push(request.change.clone());
                 }
                 Outcome::Changed(result)

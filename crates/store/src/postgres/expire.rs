@@ -4,7 +4,7 @@
 use super::adopt::get;
 use super::partition::Partition;
 use crate::error::StoreError;
-use crate::retention::Retention;
+use crate::retention::{Retention, TASK_MS};
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::Type;
 
@@ -32,6 +32,7 @@ pub async fn expire(pool: &Pool, retention: &Retention, now_ms: i64) -> Result<(
     }
     let first_key_ms = retention.first_key_ms(now_ms);
     in_slices(&client, "idempotency", &format!("created_ms < {first_key_ms}")).await?;
+    in_slices(&client, "tasks", &format!("status <> 'running' AND updated_ms < {}", now_ms - TASK_MS)).await?;
     // What a node left behind that ended between dropping a partition and removing its names.
     let longest = retention.message_days.iter().max().copied().unwrap_or(retention.default_days);
     forget_names(&client, 0, retention.first_message(longest, now_ms)).await?;

@@ -1,4 +1,7 @@
 //! Whose turn an endpoint's schedule is: one node's at a time, until it lets go or is gone.
+//!
+//! A lane goes by the id of its endpoint, or by the id of the application whose endpoints share one
+//! (`endpoints.lane`).
 
 use crate::error::StoreError;
 use crate::id::{EndpointId, MessageId};
@@ -6,24 +9,25 @@ use crate::message::{DeliveryKey, Due, Scheduled};
 use deadpool_postgres::Object;
 use tokio_postgres::types::Type;
 
+/// The lane of endpoint `$1`.
+const LANE: &str = "coalesce((SELECT e.lane FROM endpoints e WHERE e.id = $1), $1)";
+
 /// Whether `node` works on the endpoint's schedule; takes it when nobody living does.
 async fn own(client: &Object, endpoint: EndpointId, node: i64) -> Result<bool, StoreError> {
     let params = [(&endpoint.0 as _, Type::INT8), (&node as _, Type::INT8)];
-    let mine = client.query_typed("SELECT 1 FROM lanes WHERE endpoint = $1 AND node = $2", &params).await?;
+    let sql = format!("SELECT 1 FROM lanes WHERE endpoint = {LANE} AND node = $2");
+    let mine = client.query_typed(&sql, &params).await?;
     if !mine.is_empty() {
         return Ok(true);
     }
-    let taken = client
-        .query_typed(
-            "INSERT INTO lanes (endpoint, node) SELECT $1, $2
-             WHERE EXISTS (SELECT 1 FROM nodes WHERE id = $2 AND NOT dead)
-             ON CONFLICT (endpoint) DO UPDATE SET node = excluded.node
-             WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = lanes.node AND NOT n.dead AND n.lease_until > clock_timestamp())
-             RETURNING 1",
-            &params,
-        )
-        .await?;
-    Ok(!taken.is_empty())
+    let sql = format!(
+        "INSERT INTO lanes (endpoint, node) SELECT {LANE}, $2
+         WHERE EXISTS (SELECT 1 FROM nodes WHERE id = $2 AND NOT dead)
+         ON CONFLICT (endpoint) DO UPDATE SET node = excluded.node
+         WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = lanes.node AND NOT n.dead AND n.lease_until > clock_timestamp())
+         RETURNING 1"
+    );
+    Ok(!client.query_typed(&sql, &params).await?.is_empty())
 }
 
 /// What the node may work on of an endpoint's schedule: all but what another living node holds.
@@ -70,7 +74,8 @@ pub async fn waiting_endpoints(client: &Object, node: i64) -> Result<Vec<(Endpoi
                FROM waiting w WHERE w.endpoint IS NOT NULL
              )
              SELECT w.endpoint, (SELECT min(due_ms) FROM schedule s WHERE s.endpoint = w.endpoint)
-             FROM waiting w LEFT JOIN lanes l ON l.endpoint = w.endpoint
+             FROM waiting w LEFT JOIN endpoints e ON e.id = w.endpoint
+               LEFT JOIN lanes l ON l.endpoint = coalesce(e.lane, w.endpoint)
              WHERE w.endpoint IS NOT NULL AND (l.node IS NULL OR l.node = $1 OR NOT EXISTS
                (SELECT 1 FROM nodes n WHERE n.id = l.node AND NOT n.dead AND n.lease_until > clock_timestamp()))",
             &[(&node, Type::INT8)],

@@ -1,8 +1,8 @@
 //! The configuration out of the database: all of it, or what some changes touched.
 
-use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, EventType};
+use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, Environment, EventType};
 use crate::error::StoreError;
-use crate::id::{AppId, EndpointId, KeyId};
+use crate::id::{AppId, EndpointId, KeyId, MessageId};
 use crate::json::opened;
 use crate::secret::Sealer;
 use serde::de::DeserializeOwned;
@@ -24,17 +24,28 @@ pub struct Wanted {
     pub endpoints: BTreeSet<i64>,
     pub keys: BTreeSet<i64>,
     pub event_types: BTreeSet<(i64, String)>,
+    pub environments: BTreeSet<i64>,
+    /// Applications whose tokens are wanted.
+    pub tokens: BTreeSet<i64>,
+    /// Tokens that ended before these times are gone.
+    pub old_tokens: BTreeSet<i64>,
+    /// Messages whose payload is gone.
+    pub expunged: BTreeSet<i64>,
 }
 
 const APPLICATION: &str = "SELECT id, env, uid, settings, created_ms, updated_ms, version, routing FROM applications";
 const ENDPOINT: &str = "SELECT e.id, e.app, e.uid, e.settings, e.secrets, e.headers, e.failing_since_ms, e.created_ms,
     e.updated_ms, e.version, a.routing FROM endpoints e JOIN applications a ON a.id = e.app";
 const EVENT_TYPE: &str = "SELECT env, name, settings, created_ms, updated_ms, version FROM event_types";
-const KEY: &str = "SELECT id, env, name, hash, created_ms, revoked_ms FROM api_keys";
+const KEY: &str = "SELECT id, env, name, hash, created_ms, revoked_ms, access, app, session, expires_ms FROM api_keys";
+const ENVIRONMENT: &str = "SELECT id, name, settings, created_ms, updated_ms, version FROM environments";
 
 /// Everything.
 pub async fn all(client: &Client, sealer: &Sealer) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
+    for row in client.query_typed(ENVIRONMENT, &[]).await? {
+        loaded.environment(&row)?;
+    }
     for row in client.query_typed(APPLICATION, &[]).await? {
         loaded.application(&row)?;
     }
@@ -53,6 +64,13 @@ pub async fn all(client: &Client, sealer: &Sealer) -> Result<Loaded, StoreError>
 /// What is wanted as it is now; what is no longer there as a deletion.
 pub async fn some(client: &Client, sealer: &Sealer, wanted: Wanted) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
+    for id in wanted.environments {
+        let sql = format!("{ENVIRONMENT} WHERE id = $1");
+        match client.query_typed(&sql, &[(&id, Type::INT8)]).await?.first() {
+            Some(row) => loaded.environment(row)?,
+            None => loaded.changes.push(Change::DeleteEnvironment(EnvId(id))),
+        }
+    }
     for id in wanted.applications {
         let sql = format!("{APPLICATION} WHERE id = $1");
         match client.query_typed(&sql, &[(&id, Type::INT8)]).await?.first() {
@@ -80,10 +98,32 @@ pub async fn some(client: &Client, sealer: &Sealer, wanted: Wanted) -> Result<Lo
             loaded.key(row)?;
         }
     }
+    for app in wanted.tokens {
+        let sql = format!("{KEY} WHERE app = $1");
+        for row in client.query_typed(&sql, &[(&app, Type::INT8)]).await? {
+            loaded.key(&row)?;
+        }
+    }
+    let expunged = wanted.expunged.into_iter().map(|id| Change::ExpungeMessage { message: MessageId(id) });
+    loaded.changes.extend(expunged);
+    loaded.changes.extend(wanted.old_tokens.into_iter().map(|before_ms| Change::ForgetTokens { before_ms }));
     Ok(loaded)
 }
 
 impl Loaded {
+    fn environment(&mut self, row: &Row) -> Result<(), StoreError> {
+        let row = Environment {
+            id: EnvId(row.get(0)),
+            name: row.get(1),
+            settings: json(row, 2)?,
+            created_ms: row.get(3),
+            updated_ms: row.get(4),
+            version: row.get(5),
+        };
+        self.changes.push(Change::PutEnvironment { row, based_on: None });
+        Ok(())
+    }
+
     fn application(&mut self, row: &Row) -> Result<(), StoreError> {
         let app = Application {
             id: AppId(row.get(0)),
@@ -142,6 +182,10 @@ impl Loaded {
             hash: hash.map_err(|error| StoreError::Database(error.to_string()))?,
             created_ms: row.get(4),
             revoked_ms: row.get(5),
+            access: json(row, 6)?,
+            app: row.get::<_, Option<i64>>(7).map(AppId),
+            session: row.get(8),
+            expires_ms: row.get(9),
         };
         self.changes.push(Change::CreateKey(key));
         Ok(())

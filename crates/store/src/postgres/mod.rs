@@ -17,6 +17,7 @@ mod load;
 mod node;
 mod open;
 mod partition;
+mod passing;
 mod plan;
 pub(crate) mod read;
 mod record;
@@ -24,6 +25,7 @@ mod refresh;
 mod schema;
 mod session;
 mod sweep;
+mod task;
 
 pub(crate) use connect::Connector;
 pub use connect::PostgresOptions;

@@ -3,22 +3,18 @@
 use super::adopt::get;
 use super::lanes;
 use super::refresh::Refresh;
-use crate::columns::{channels_from, endpoints_from};
+use crate::columns::{endpoints_from, names_from};
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
-use crate::message::{Attempt, AttemptOutcome, DeliveryState, Due, Message};
-use crate::query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
+use crate::listing::{self, Dialect, Listing, Sql, Value, attempt_columns, message_columns};
+use crate::message::{Attempt, AttemptOutcome, DeliveryState, Due, Message, Standing};
+use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
 use deadpool_postgres::Pool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
-
-const MESSAGE: &str =
-    "SELECT m.id, m.app, m.event_type, m.event_id, m.channels, m.endpoints, m.created_ms, m.payload FROM messages m";
-const ATTEMPT: &str = "SELECT a.id, a.message, a.endpoint, a.success, a.status, a.error_code, a.error, a.url,
-    a.started_ms, a.duration_ms, a.manual, a.response FROM attempts a";
 
 /// The reading side. Clones share the connections.
 #[derive(Clone, Debug)]
@@ -31,58 +27,35 @@ pub struct Reads {
     pub alive: Arc<()>,
 }
 
-/// Conditions and their values, in one order.
-struct Query {
-    sql: String,
-    values: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
-}
-
-impl Query {
-    fn new(sql: &str) -> Query {
-        Query { sql: sql.to_owned(), values: vec![] }
-    }
-
-    /// Adds a condition; `?` in it becomes the value's number.
-    fn and(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static, of: Type) {
-        self.values.push((Box::new(value), of));
-        self.sql.push_str(if self.values.len() == 1 { " WHERE " } else { " AND " });
-        self.sql.push_str(&condition.replace('?', &format!("${}", self.values.len())));
-    }
-
-    /// `time` is the column that the filter's time window is about.
-    fn messages(&mut self, filter: &MessageFilter, time: &str) {
-        if let Some(before) = filter.before_ms {
-            self.and(&format!("{time} < ?"), before, Type::INT8);
-        }
-        if let Some(after) = filter.after_ms {
-            self.and(&format!("{time} > ?"), after, Type::INT8);
-        }
-        if let Some(channel) = &filter.channel {
-            self.and("? = ANY(string_to_array(m.channels, ','))", channel.clone(), Type::TEXT);
-        }
-        if !filter.event_types.is_empty() {
-            self.and("m.event_type = ANY(?)", filter.event_types.clone(), Type::TEXT_ARRAY);
-        }
-    }
-
-    fn page(&mut self, column: &str, page: Page) {
-        if let Some(after) = page.after {
-            self.and(&format!("{column} {} ?", if page.ascending { ">" } else { "<" }), after, Type::INT8);
-        }
-        let order = if page.ascending { "ASC" } else { "DESC" };
-        self.sql.push_str(&format!(" ORDER BY {column} {order} LIMIT {}", page.limit));
-    }
-
-    async fn rows(self, pool: &Pool) -> Result<Vec<Row>, StoreError> {
-        let params: Vec<(&(dyn ToSql + Sync), Type)> =
-            self.values.iter().map(|(value, of)| (value.as_ref() as &(dyn ToSql + Sync), of.clone())).collect();
-        Ok(get(pool).await?.query_typed(&self.sql, &params).await?)
-    }
-}
-
 impl Reads {
     fn node(&self) -> i64 {
         self.node.load(Ordering::Relaxed)
+    }
+
+    /// The rows of a query.
+    pub async fn rows(&self, sql: &Sql) -> Result<Vec<Row>, StoreError> {
+        let params: Vec<(&(dyn ToSql + Sync), Type)> = sql
+            .values
+            .iter()
+            .map(|value| match value {
+                Value::Int(value) => (value as _, Type::INT8),
+                Value::Text(value) => (value as _, Type::TEXT),
+                Value::Bytes(value) => (value as _, Type::BYTEA),
+            })
+            .collect();
+        Ok(get(&self.pool).await?.query_typed(&sql.text, &params).await?)
+    }
+
+    /// A page of a listing; `one_by_one`: its rows have to be looked at, and only so many are.
+    async fn page<T>(
+        &self,
+        (listing, one_by_one): (Listing, bool),
+        limit: usize,
+        read: impl Fn(&Row) -> T,
+    ) -> Result<Found<T>, StoreError> {
+        let last = if one_by_one { self.rows(&listing.looked_to()).await?.first().map(|row| row.get(0)) } else { None };
+        let rows = self.rows(&listing.rows(last)).await?;
+        Ok(Found { rows: rows.iter().map(read).collect(), looked_to: last.filter(|_| rows.len() < limit) })
     }
 
     pub async fn message(&self, app: AppId, id: MessageId) -> Result<Option<Message>, StoreError> {
@@ -91,34 +64,19 @@ impl Reads {
     }
 
     pub async fn message_by_id(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let mut query = Query::new(MESSAGE);
-        query.and("m.id = ?", id.0, Type::INT8);
-        Ok(query.rows(&self.pool).await?.first().map(message))
+        let sql = format!("SELECT {} FROM messages m WHERE m.id = $1", message_columns(Dialect::Postgres, true));
+        let rows = get(&self.pool).await?.query_typed(&sql, &[(&id.0, Type::INT8)]).await?;
+        Ok(rows.first().map(message))
     }
 
-    pub async fn messages(&self, app: AppId, filter: &MessageFilter, page: Page) -> Result<Vec<Message>, StoreError> {
-        let mut query = Query::new(MESSAGE);
-        query.and("m.app = ?", app.0, Type::INT8);
-        query.messages(filter, "m.created_ms");
-        query.page("m.id", page);
-        Ok(query.rows(&self.pool).await?.iter().map(message).collect())
-    }
-
-    pub async fn endpoint_messages(
+    pub async fn messages(
         &self,
         app: AppId,
-        endpoint: EndpointId,
+        endpoint: Option<EndpointId>,
         filter: &MessageFilter,
         page: Page,
-    ) -> Result<Vec<Message>, StoreError> {
-        let mut query = Query::new(MESSAGE);
-        query.and("m.app = ?", app.0, Type::INT8);
-        // Ids are eight bytes each, so a match must start at a multiple of eight.
-        let bytes = endpoint.0.to_be_bytes().to_vec();
-        query.and("(position(? IN m.endpoints) - 1) % 8 = 0", bytes, Type::BYTEA);
-        query.messages(filter, "m.created_ms");
-        query.page("m.id", page);
-        Ok(query.rows(&self.pool).await?.iter().map(message).collect())
+    ) -> Result<Found<Message>, StoreError> {
+        self.page(listing::messages(Dialect::Postgres, app, endpoint, filter, page), page.limit, message).await
     }
 
     pub async fn attempts(
@@ -126,46 +84,55 @@ impl Reads {
         of: AttemptsOf,
         filter: &AttemptFilter,
         page: Page,
-    ) -> Result<Vec<Attempt>, StoreError> {
-        let mut query = Query::new(&format!("{ATTEMPT} LEFT JOIN messages m ON m.id = a.message"));
-        match of {
-            AttemptsOf::Message(message) => query.and("a.message = ?", message.0, Type::INT8),
-            AttemptsOf::Endpoint(endpoint) => query.and("a.endpoint = ?", endpoint.0, Type::INT8),
-        }
-        if let Some(endpoint) = filter.endpoint {
-            query.and("a.endpoint = ?", endpoint.0, Type::INT8);
-        }
-        if let Some(success) = filter.success {
-            query.and("a.success = ?", success, Type::BOOL);
-        }
-        if let Some(class) = filter.status_class {
-            query.and("a.status / 100 = ?", i32::from(class / 100), Type::INT4);
-        }
-        query.messages(&filter.messages, "a.started_ms");
-        query.page("a.id", page);
-        Ok(query.rows(&self.pool).await?.iter().map(attempt).collect())
+    ) -> Result<Found<Attempt>, StoreError> {
+        self.page(listing::attempts(Dialect::Postgres, of, filter, page), page.limit, attempt).await
     }
 
     pub async fn attempt(&self, message: MessageId, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
-        let mut query = Query::new(ATTEMPT);
-        query.and("a.message = ?", message.0, Type::INT8);
-        query.and("a.id = ?", id.0, Type::INT8);
-        Ok(query.rows(&self.pool).await?.first().map(attempt))
+        let columns = attempt_columns(Dialect::Postgres, true);
+        let sql = format!("SELECT {columns} FROM attempts a WHERE a.message = $1 AND a.id = $2");
+        let params = [(&message.0 as _, Type::INT8), (&id.0 as _, Type::INT8)];
+        Ok(get(&self.pool).await?.query_typed(&sql, &params).await?.first().map(attempt))
     }
 
-    /// How the message stands at each of `endpoints`: its last attempt, unless it is still to be tried.
-    pub async fn states(&self, message: MessageId, endpoints: &[EndpointId]) -> Result<Vec<DeliveryState>, StoreError> {
-        let ids: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.0).collect();
+    /// How each of these deliveries stands: its last attempt, unless it is still to be tried.
+    pub async fn states(&self, deliveries: &[(MessageId, EndpointId)]) -> Result<Vec<DeliveryState>, StoreError> {
+        let (messages, endpoints): (Vec<i64>, Vec<i64>) =
+            deliveries.iter().map(|(message, endpoint)| (message.0, endpoint.0)).unzip();
         let rows = get(&self.pool)
             .await?
             .query_typed(
-                "SELECT (SELECT success FROM attempts a WHERE a.message = $1 AND a.endpoint = e.id ORDER BY a.id DESC LIMIT 1),
-                   (SELECT min(due_ms) FROM schedule s WHERE s.message = $1 AND s.endpoint = e.id)
-                 FROM unnest($2::bigint[]) WITH ORDINALITY AS e (id, n) ORDER BY n",
-                &[(&message.0, Type::INT8), (&ids, Type::INT8_ARRAY)],
+                "SELECT (SELECT success FROM attempts a WHERE a.message = d.message AND a.endpoint = d.endpoint
+                     ORDER BY a.id DESC LIMIT 1),
+                   (SELECT min(due_ms) FROM schedule s WHERE s.message = d.message AND s.endpoint = d.endpoint)
+                 FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS d (message, endpoint, n) ORDER BY n",
+                &[(&messages, Type::INT8_ARRAY), (&endpoints, Type::INT8_ARRAY)],
             )
             .await?;
         Ok(rows.iter().map(|row| DeliveryState::of(row.get(0), row.get(1))).collect())
+    }
+
+    /// How the deliveries stand that an endpoint got attempts of in this range of ids, and those that wait.
+    pub async fn standing(&self, endpoint: EndpointId, (first, end): (i64, i64)) -> Result<Standing, StoreError> {
+        let client = get(&self.pool).await?;
+        let params = [&endpoint.0, &first, &end].map(|value| (value as _, Type::INT8));
+        let tried = "
+            SELECT success, waits, cancelled, count(*) FROM (
+              SELECT DISTINCT ON (message) success, coalesce(error_code = 'cancelled', false) AS cancelled,
+                NOT success AND EXISTS
+                  (SELECT 1 FROM schedule s WHERE s.endpoint = a.endpoint AND s.message = a.message) AS waits
+              FROM attempts a WHERE endpoint = $1 AND id >= $2 AND id < $3 ORDER BY message, id DESC
+            ) d GROUP BY 1, 2, 3";
+        let mut standing = Standing::default();
+        for row in client.query_typed(tried, &params).await? {
+            standing.add(row.get(0), row.get(1), row.get(2), row.get(3));
+        }
+        let waiting = "
+            SELECT count(DISTINCT message) FROM schedule s WHERE endpoint = $1 AND message >= $2 AND message < $3
+            AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.message = s.message AND a.endpoint = s.endpoint)";
+        let rows = client.query_typed(waiting, &params).await?;
+        standing.pending += rows.first().map_or(0, |row| row.get::<_, i64>(0));
+        Ok(standing)
     }
 
     pub async fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
@@ -192,10 +159,11 @@ fn message(row: &Row) -> Message {
         app: AppId(row.get(1)),
         event_type: row.get(2),
         event_id: row.get(3),
-        channels: channels_from(row.get(4)),
-        endpoints: endpoints_from(row.get(5)),
-        created_ms: row.get(6),
-        payload: Bytes::copy_from_slice(row.get(7)),
+        channels: names_from(row.get(4)),
+        tags: names_from(row.get(5)),
+        endpoints: endpoints_from(row.get(6)),
+        created_ms: row.get(7),
+        payload: Bytes::copy_from_slice(row.get(8)),
     }
 }
 

@@ -15,14 +15,15 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::smallin
 AS g (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response)";
 
 /// Puts deliveries in the schedule, or moves them there. Who wrote them takes the endpoint's lane if
-/// nobody has it.
+/// nobody has it; an endpoint that shares one with others has none of its own.
 pub const SCHEDULE: &str = "
 WITH given AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::integer[], $6::bigint[])
   AS g (endpoint, message, manual, due_ms, attempts, holder)
 ), lane AS (
-  INSERT INTO lanes (endpoint, node) SELECT DISTINCT endpoint, $7::bigint FROM given ORDER BY endpoint
-  ON CONFLICT DO NOTHING
+  INSERT INTO lanes (endpoint, node)
+  SELECT DISTINCT coalesce(e.lane, g.endpoint) AS lane, $7::bigint FROM given g LEFT JOIN endpoints e ON e.id = g.endpoint
+  ORDER BY lane ON CONFLICT DO NOTHING
 )
 INSERT INTO schedule (endpoint, message, manual, due_ms, attempts, holder) SELECT * FROM given
 ON CONFLICT (endpoint, message, manual)

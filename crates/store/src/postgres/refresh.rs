@@ -93,6 +93,10 @@ impl Follower {
                         wanted.applications.insert(row.get(3));
                     }
                     "key" => drop(wanted.keys.insert(row.get(2))),
+                    "tokens" => drop(wanted.tokens.insert(row.get(2))),
+                    "old_tokens" => drop(wanted.old_tokens.insert(row.get(2))),
+                    "expunged" => drop(wanted.expunged.insert(row.get(2))),
+                    "environment" => drop(wanted.environments.insert(row.get(2))),
                     "event_type" => drop(wanted.event_types.insert((row.get(3), row.get(4)))),
                     // A newer node's kind of thing; this one does without.
                     kind => tracing::debug!(kind, "a change that this version does not know"),

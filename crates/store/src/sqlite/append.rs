@@ -1,8 +1,8 @@
 //! Messages into the transaction of a batch.
 
-use crate::columns::{channels_text, endpoint_bytes};
+use crate::columns::{endpoint_bytes, endpoints_from, names_text};
 use crate::error::AppendError;
-use crate::id::{AppId, MessageId};
+use crate::id::{AppId, EndpointId, MessageId};
 use crate::message::{Appended, IdempotencyKey, NewMessage};
 use crate::recent_keys::RecentKey;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -33,18 +33,19 @@ pub fn append(
         tx.prepare_cached("INSERT INTO event_ids VALUES (?, ?, ?)")?.execute(params![message.app.0, event_id, id.0])?;
     }
     let key = message.idempotency.as_ref();
-    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
         id.0,
         message.app.0,
         message.event_type,
         message.event_id,
-        channels_text(&message.channels),
+        names_text(&message.channels),
         endpoint_bytes(&message.endpoints),
         message.created_ms,
         key.map(|key| key.key),
         key.map(|key| key.body),
         &message.payload[..],
         message.class,
+        names_text(&message.tags),
     ])?;
     Ok(Ok(Appended::New(id)))
 }
@@ -69,4 +70,21 @@ pub fn move_keys(tx: &Transaction<'_>, keys: &[RecentKey], now_ms: i64) -> Resul
 
 fn event_id_taken(tx: &Transaction<'_>, app: AppId, event_id: &str) -> Result<bool> {
     tx.prepare_cached("SELECT 1 FROM event_ids WHERE app = ? AND event_id = ?")?.exists(params![app.0, event_id])
+}
+
+/// From now on the message goes to the endpoint too. False when there is no such message, or nothing of
+/// it to send.
+pub fn add_endpoint(tx: &Transaction<'_>, message: MessageId, endpoint: EndpointId) -> Result<bool> {
+    let found: Option<Vec<u8>> = tx
+        .prepare_cached("SELECT endpoints FROM messages WHERE id = ? AND length(payload) > 0")?
+        .query_row([message.0], |row| row.get(0))
+        .optional()?;
+    let Some(bytes) = found else { return Ok(false) };
+    let mut endpoints = endpoints_from(&bytes);
+    if !endpoints.contains(&endpoint) {
+        endpoints.push(endpoint);
+        tx.prepare_cached("UPDATE messages SET endpoints = ? WHERE id = ?")?
+            .execute(params![endpoint_bytes(&endpoints), message.0])?;
+    }
+    Ok(true)
 }

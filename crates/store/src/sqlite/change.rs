@@ -1,10 +1,10 @@
 //! Changes of the configuration into the transaction of a batch.
 
-use super::record::schedule;
-use crate::config::{Change, Endpoint};
+use super::passing;
+use crate::config::{ApiKey, Change, Endpoint, Environment};
 use crate::error::ChangeError;
+use crate::id::EnvId;
 use crate::json::{json, sealed};
-use crate::message::{DeliveryKey, Scheduled};
 use crate::secret::Sealer;
 use rusqlite::{Transaction, params};
 
@@ -12,7 +12,12 @@ type Result<T> = rusqlite::Result<std::result::Result<T, ChangeError>>;
 
 /// Writes one change. A conflict is found before anything is written.
 pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<()> {
+    if let Some(result) = passing::change(tx, change)? {
+        return Ok(result);
+    }
     let rows = match change {
+        Change::PutEnvironment { row, based_on } => return put_environment(tx, row, *based_on),
+        Change::DeleteEnvironment(env) => return delete_environment(tx, *env),
         Change::CreateApplication(app) => {
             if let Some(uid) = &app.uid
                 && exists(tx, "SELECT 1 FROM applications WHERE env = ? AND uid = ?", params![app.env.0, uid])?
@@ -48,6 +53,7 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
         }
         Change::DeleteApplication { app, .. } => {
             tx.execute("DELETE FROM endpoints WHERE app = ?", [app.0])?;
+            tx.execute("DELETE FROM api_keys WHERE app = ?", [app.0])?;
             tx.execute("DELETE FROM applications WHERE id = ?", [app.0])?
         }
         Change::CreateEndpoint(endpoint) => return create_endpoint(tx, sealer, endpoint),
@@ -79,25 +85,85 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
         Change::DeleteEventType { env, name } => {
             tx.execute("DELETE FROM event_types WHERE env = ? AND name = ?", params![env.0, name])?
         }
-        Change::CreateKey(key) => {
-            if exists(tx, "SELECT 1 FROM api_keys WHERE hash = ?", [&key.hash[..]])? {
-                return Ok(Err(ChangeError::Taken));
-            }
-            tx.execute(
-                "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?)",
-                params![key.id.0, key.env.0, key.name, &key.hash[..], key.created_ms, key.revoked_ms],
-            )?
-        }
+        Change::CreateKey(key) => return create_key(tx, key),
         Change::RevokeKey { key, at_ms } => {
             tx.execute("UPDATE api_keys SET revoked_ms = coalesce(revoked_ms, ?) WHERE id = ?", params![at_ms, key.0])?
         }
-        Change::Resend { message, endpoint, due_ms } => {
-            let delivery = DeliveryKey { message: *message, endpoint: *endpoint, manual: true };
-            schedule(tx, &Scheduled { delivery, due_ms: *due_ms, attempts: 0 })?;
+        Change::ExpireTokens { app, sessions, at_ms } => {
+            let named = json(sessions);
+            tx.execute(
+                "UPDATE api_keys SET expires_ms = min(coalesce(expires_ms, ?1), ?1) WHERE app = ?2
+                 AND (?3 = '[]' OR session IN (SELECT value FROM json_each(?3)))",
+                params![at_ms, app.0, named],
+            )?;
             1
         }
+        Change::ForgetTokens { before_ms } => {
+            tx.execute(
+                "DELETE FROM api_keys WHERE app IS NOT NULL AND (revoked_ms IS NOT NULL OR expires_ms <= ?)",
+                [before_ms],
+            )?;
+            1
+        }
+        // The others are about what passes through.
+        _ => 0,
     };
     Ok(if rows == 0 { Err(ChangeError::NotFound) } else { Ok(()) })
+}
+
+fn put_environment(tx: &Transaction<'_>, row: &Environment, based_on: Option<i64>) -> Result<()> {
+    let taken = exists(tx, "SELECT 1 FROM environments WHERE name = ? AND id <> ?", params![row.name, row.id.0])?;
+    if taken {
+        return Ok(Err(ChangeError::Taken));
+    }
+    let settings = json(&row.settings);
+    let written = match based_on {
+        None => tx
+            .prepare_cached(
+                "INSERT INTO environments (id, name, created_ms, settings, updated_ms, version) VALUES (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![row.id.0, row.name, row.created_ms, settings, row.updated_ms, row.version])?,
+        Some(based_on) => tx
+            .prepare_cached(
+                "UPDATE environments SET name = ?, settings = ?, updated_ms = ?, version = ? WHERE id = ? AND version = ?",
+            )?
+            .execute(params![row.name, settings, row.updated_ms, row.version, row.id.0, based_on])?,
+    };
+    Ok(if written == 0 { Err(ChangeError::Outdated) } else { Ok(()) })
+}
+
+fn delete_environment(tx: &Transaction<'_>, env: EnvId) -> Result<()> {
+    if exists(tx, "SELECT 1 FROM applications WHERE env = ?", [env.0])? {
+        return Ok(Err(ChangeError::NotEmpty));
+    }
+    for sql in ["DELETE FROM api_keys WHERE env = ?", "DELETE FROM event_types WHERE env = ?"] {
+        tx.execute(sql, [env.0])?;
+    }
+    let deleted = tx.execute("DELETE FROM environments WHERE id = ?", [env.0])?;
+    Ok(if deleted == 0 { Err(ChangeError::NotFound) } else { Ok(()) })
+}
+
+fn create_key(tx: &Transaction<'_>, key: &ApiKey) -> Result<()> {
+    if exists(tx, "SELECT 1 FROM api_keys WHERE hash = ?", [&key.hash[..]])? {
+        return Ok(Err(ChangeError::Taken));
+    }
+    tx.prepare_cached(
+        "INSERT INTO api_keys (id, env, name, hash, created_ms, revoked_ms, access, app, session, expires_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        key.id.0,
+        key.env.0,
+        key.name,
+        &key.hash[..],
+        key.created_ms,
+        key.revoked_ms,
+        json(&key.access),
+        key.app.map(|app| app.0),
+        key.session,
+        key.expires_ms
+    ])?;
+    Ok(Ok(()))
 }
 
 fn create_endpoint(tx: &Transaction<'_>, sealer: &Sealer, row: &Endpoint) -> Result<()> {

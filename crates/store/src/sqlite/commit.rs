@@ -7,7 +7,6 @@ use super::expire::Expiry;
 use super::record::{record, schedule};
 use crate::backend::{Backend, CommitError, Committed};
 use crate::batch::{Batch, ChangeRequest, Item, Outcome};
-use crate::config::Change;
 use crate::directory::Directory;
 use crate::error::{AppendError, ChangeError};
 use crate::id::{AppId, AttemptId, IdSource, MessageId, first_of_ms};
@@ -213,7 +212,7 @@ impl Scope<'_> {
                 .prepare_cached("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, NULL, ?, ?)")?
                 .execute(params![key.key, key.body, request.now_ms, answer.status, &answer.body[..]])?;
         }
-        if !matches!(request.change, Change::SetFailing { .. } | Change::Resend { .. }) {
+        if request.change.reroutes() {
             self.rerouted.push(request.app);
         }
         Ok(Ok(Changed::Applied))

@@ -1,7 +1,7 @@
 //! What has been kept long enough goes, a slice between two commits, and its space comes back.
 
 use super::checkpoint::EVERY_BYTES;
-use crate::retention::Retention;
+use crate::retention::{Retention, TASK_MS};
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, params};
 
 /// Rows of a kind that one slice removes: few enough that no commit waits long for it.
@@ -42,6 +42,11 @@ impl Expiry {
                 "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE created_ms < ? LIMIT ?)",
             )?
             .execute(params![retention.first_key_ms(now_ms), SLICE as i64])?,
+            tx.prepare_cached(
+                "DELETE FROM tasks WHERE id IN
+                 (SELECT id FROM tasks WHERE status <> 'running' AND updated_ms < ? LIMIT ?)",
+            )?
+            .execute(params![now_ms - TASK_MS, SLICE as i64])?,
         ];
         tx.commit()?;
         let given_back = give_back(conn)?;

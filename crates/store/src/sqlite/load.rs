@@ -1,6 +1,6 @@
 //! The configuration, read once at start.
 
-use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, EventType};
+use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, Environment, EventType};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::id::{AppId, EndpointId, KeyId, MessageId};
@@ -48,6 +48,17 @@ fn changes(conn: &Connection, sealer: &Sealer) -> Result<Vec<Change>> {
         }
         Ok(())
     };
+    all("SELECT id, name, settings, created_ms, updated_ms, version FROM environments", &|row| {
+        let row = Environment {
+            id: EnvId(row.get(0)?),
+            name: row.get(1)?,
+            settings: json(row, 2)?,
+            created_ms: row.get(3)?,
+            updated_ms: row.get(4)?,
+            version: row.get(5)?,
+        };
+        Ok(Change::PutEnvironment { row, based_on: None })
+    })?;
     all("SELECT id, env, uid, settings, created_ms, updated_ms, version FROM applications", &|row| {
         Ok(Change::CreateApplication(Application {
             id: AppId(row.get(0)?),
@@ -74,7 +85,8 @@ fn changes(conn: &Connection, sealer: &Sealer) -> Result<Vec<Change>> {
         };
         Ok(Change::PutEventType { row, based_on: None })
     })?;
-    all("SELECT id, env, name, hash, created_ms, revoked_ms FROM api_keys", &|row| {
+    let keys = "SELECT id, env, name, hash, created_ms, revoked_ms, access, app, session, expires_ms FROM api_keys";
+    all(keys, &|row| {
         Ok(Change::CreateKey(ApiKey {
             id: KeyId(row.get(0)?),
             env: EnvId(row.get(1)?),
@@ -82,6 +94,10 @@ fn changes(conn: &Connection, sealer: &Sealer) -> Result<Vec<Change>> {
             hash: row.get(3)?,
             created_ms: row.get(4)?,
             revoked_ms: row.get(5)?,
+            access: json(row, 6)?,
+            app: row.get::<_, Option<i64>>(7)?.map(AppId),
+            session: row.get(8)?,
+            expires_ms: row.get(9)?,
         }))
     })?;
     Ok(changes)

@@ -8,13 +8,17 @@ mod connection;
 mod expire;
 mod load;
 mod open;
+mod passing;
 pub(crate) mod read;
 mod readers;
 mod record;
 mod recover;
 mod schema;
+pub(crate) mod task;
 
 pub(crate) use connection::open_reader;
 pub(crate) use open::open;
 pub(crate) use readers::Threads;
 pub(crate) use schema::SCHEMA;
+#[cfg(test)]
+pub(crate) use schema::migrate;

@@ -1,116 +1,81 @@
 //! Reading what passed through.
 
-use crate::columns::{channels_from, endpoints_from};
+use crate::columns::{endpoints_from, names_from};
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
-use crate::message::{Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Scheduled};
-use crate::query::{AttemptFilter, AttemptsOf, MessageFilter, Page};
+use crate::listing::{self, Dialect, Listing, Sql, Value, attempt_columns, message_columns};
+use crate::message::{Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Scheduled, Standing};
+use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
-use rusqlite::types::Value;
+use rusqlite::types::{ToSql, ToSqlOutput, Value as Stored};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params, params_from_iter};
 
-const MESSAGE: &str =
-    "SELECT m.id, m.app, m.event_type, m.event_id, m.channels, m.endpoints, m.created_ms, m.payload FROM messages m";
-const ATTEMPT: &str = "SELECT a.id, a.message, a.endpoint, a.success, a.status, a.error_code, a.error, a.url,
-    a.started_ms, a.duration_ms, a.manual, a.response FROM attempts a";
-
-/// Conditions and their values, in one order.
-struct Conditions {
-    sql: String,
-    values: Vec<Value>,
+impl ToSql for Value {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Owned(match self {
+            Value::Int(value) => Stored::Integer(*value),
+            Value::Text(value) => Stored::Text(value.clone()),
+            Value::Bytes(value) => Stored::Blob(value.clone()),
+        }))
+    }
 }
 
-impl Conditions {
-    fn new(sql: &str, value: i64) -> Conditions {
-        Conditions { sql: format!(" WHERE {sql}"), values: vec![value.into()] }
-    }
+/// The rows of a query.
+pub fn query<T>(conn: &Connection, sql: &Sql, read: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    conn.prepare_cached(&sql.text)?.query_map(params_from_iter(&sql.values), read)?.collect()
+}
 
-    fn and(&mut self, sql: &str, value: impl Into<Value>) {
-        self.sql.push_str(" AND ");
-        self.sql.push_str(sql);
-        self.values.push(value.into());
-    }
-
-    /// `time` is the column that the filter's time window is about.
-    fn messages(&mut self, filter: &MessageFilter, time: &str) {
-        if let Some(before) = filter.before_ms {
-            self.and(&format!("{time} < ?"), before);
-        }
-        if let Some(after) = filter.after_ms {
-            self.and(&format!("{time} > ?"), after);
-        }
-        if let Some(channel) = &filter.channel {
-            self.and("instr(',' || m.channels || ',', ?) > 0", format!(",{channel},"));
-        }
-        if !filter.event_types.is_empty() {
-            let marks = vec!["?"; filter.event_types.len()].join(", ");
-            self.sql.push_str(&format!(" AND m.event_type IN ({marks})"));
-            self.values.extend(filter.event_types.iter().cloned().map(Value::from));
-        }
-    }
-
-    fn page(&mut self, column: &str, page: Page) {
-        if let Some(after) = page.after {
-            self.and(&format!("{column} {} ?", if page.ascending { ">" } else { "<" }), after);
-        }
-        let order = if page.ascending { "ASC" } else { "DESC" };
-        self.sql.push_str(&format!(" ORDER BY {column} {order} LIMIT {}", page.limit));
-    }
+/// A page of a listing; `one_by_one`: its rows have to be looked at, and only so many are.
+fn page<T>(
+    conn: &Connection,
+    (listing, one_by_one): (Listing, bool),
+    limit: usize,
+    read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Found<T>> {
+    let last = if one_by_one { query(conn, &listing.looked_to(), |row| row.get(0))?.pop() } else { None };
+    let rows = query(conn, &listing.rows(last), read)?;
+    Ok(Found { looked_to: last.filter(|_| rows.len() < limit), rows })
 }
 
 pub fn message(conn: &Connection, app: AppId, id: MessageId) -> Result<Option<Message>> {
-    conn.prepare_cached(&format!("{MESSAGE} WHERE id = ? AND app = ?"))?
-        .query_row(params![id.0, app.0], message_row)
-        .optional()
+    Ok(message_by_id(conn, id)?.filter(|message| message.app == app))
 }
 
 /// A message of whichever application, for a delivery that knows only its id.
 pub fn message_by_id(conn: &Connection, id: MessageId) -> Result<Option<Message>> {
-    conn.prepare_cached(&format!("{MESSAGE} WHERE id = ?"))?.query_row([id.0], message_row).optional()
+    let sql = format!("SELECT {} FROM messages m WHERE id = ?", message_columns(Dialect::Sqlite, true));
+    conn.prepare_cached(&sql)?.query_row([id.0], message_row).optional()
 }
 
-pub fn messages(conn: &Connection, app: AppId, filter: &MessageFilter, page: Page) -> Result<Vec<Message>> {
-    let mut conditions = Conditions::new("m.app = ?", app.0);
-    conditions.messages(filter, "m.created_ms");
-    conditions.page("m.id", page);
-    let mut query = conn.prepare_cached(&format!("{MESSAGE}{}", conditions.sql))?;
-    query.query_map(params_from_iter(conditions.values), message_row)?.collect()
+/// Messages of an application; those of one of its endpoints, if one is given.
+pub fn messages(
+    conn: &Connection,
+    app: AppId,
+    endpoint: Option<EndpointId>,
+    filter: &MessageFilter,
+    asked: Page,
+) -> Result<Found<Message>> {
+    page(conn, listing::messages(Dialect::Sqlite, app, endpoint, filter, asked), asked.limit, message_row)
 }
 
-pub fn attempts(conn: &Connection, of: AttemptsOf, filter: &AttemptFilter, page: Page) -> Result<Vec<Attempt>> {
-    let mut conditions = match of {
-        AttemptsOf::Message(message) => Conditions::new("a.message = ?", message.0),
-        AttemptsOf::Endpoint(endpoint) => Conditions::new("a.endpoint = ?", endpoint.0),
-    };
-    if let Some(endpoint) = filter.endpoint {
-        conditions.and("a.endpoint = ?", endpoint.0);
-    }
-    if let Some(success) = filter.success {
-        conditions.and("a.success = ?", success);
-    }
-    if let Some(class) = filter.status_class {
-        conditions.and("a.status / 100 = ?", i64::from(class / 100));
-    }
-    conditions.messages(&filter.messages, "a.started_ms");
-    conditions.page("a.id", page);
-    let join = " LEFT JOIN messages m ON m.id = a.message";
-    let mut query = conn.prepare_cached(&format!("{ATTEMPT}{join}{}", conditions.sql))?;
-    query.query_map(params_from_iter(conditions.values), attempt_row)?.collect()
+pub fn attempts(conn: &Connection, of: AttemptsOf, filter: &AttemptFilter, asked: Page) -> Result<Found<Attempt>> {
+    page(conn, listing::attempts(Dialect::Sqlite, of, filter, asked), asked.limit, attempt_row)
 }
 
 pub fn attempt(conn: &Connection, message: MessageId, id: AttemptId) -> Result<Option<Attempt>> {
-    conn.prepare_cached(&format!("{ATTEMPT} WHERE a.id = ? AND a.message = ?"))?
+    let columns = attempt_columns(Dialect::Sqlite, true);
+    conn.prepare_cached(&format!("SELECT {columns} FROM attempts a WHERE a.id = ? AND a.message = ?"))?
         .query_row(params![id.0, message.0], attempt_row)
         .optional()
 }
 
-/// How the message stands at each of `endpoints`: its last attempt, unless it is still to be tried.
-pub fn states(conn: &Connection, message: MessageId, endpoints: &[EndpointId]) -> Result<Vec<DeliveryState>> {
+/// How each of these deliveries stands: its last attempt, unless it is still to be tried.
+pub fn states(conn: &Connection, deliveries: &[(MessageId, EndpointId)]) -> Result<Vec<DeliveryState>> {
     let mut due = conn.prepare_cached("SELECT min(due_ms) FROM schedule WHERE message = ? AND endpoint = ?")?;
     let mut last = conn
         .prepare_cached("SELECT success FROM attempts WHERE message = ? AND endpoint = ? ORDER BY id DESC LIMIT 1")?;
-    endpoints
+    deliveries
         .iter()
-        .map(|endpoint| {
+        .map(|(message, endpoint)| {
             let key = params![message.0, endpoint.0];
             let success: Option<bool> = last.query_row(key, |row| row.get(0)).optional()?;
             let next_ms: Option<i64> = due.query_row(key, |row| row.get(0))?;
@@ -119,21 +84,32 @@ pub fn states(conn: &Connection, message: MessageId, endpoints: &[EndpointId]) -
         .collect()
 }
 
-/// The messages that were or are to be sent to an endpoint, newest first.
-pub fn endpoint_messages(
-    conn: &Connection,
-    app: AppId,
-    endpoint: EndpointId,
-    filter: &MessageFilter,
-    page: Page,
-) -> Result<Vec<Message>> {
-    let mut conditions = Conditions::new("m.app = ?", app.0);
-    // Ids are eight bytes each, so a match must start at a multiple of eight.
-    conditions.and("(instr(m.endpoints, ?) - 1) % 8 = 0", Value::Blob(endpoint.0.to_be_bytes().to_vec()));
-    conditions.messages(filter, "m.created_ms");
-    conditions.page("m.id", page);
-    let mut query = conn.prepare_cached(&format!("{MESSAGE}{}", conditions.sql))?;
-    query.query_map(params_from_iter(conditions.values), message_row)?.collect()
+/// How the deliveries stand that an endpoint got attempts of in this range of ids, and those that wait.
+pub fn standing(conn: &Connection, endpoint: EndpointId, (first, end): (i64, i64)) -> Result<Standing> {
+    let mut standing = Standing::default();
+    // Beside a maximum, SQLite takes the other columns from the row that has it.
+    let mut tried = conn.prepare_cached(
+        "SELECT success, waits, cancelled, count(*) FROM (
+           SELECT a.success AS success, a.error_code IS 'cancelled' AS cancelled, max(a.id),
+             NOT a.success AND EXISTS
+               (SELECT 1 FROM schedule s WHERE s.endpoint = a.endpoint AND s.message = a.message) AS waits
+           FROM attempts a WHERE a.endpoint = ? AND a.id >= ? AND a.id < ? GROUP BY a.message
+         ) GROUP BY 1, 2, 3",
+    )?;
+    let rows = tried.query_map(params![endpoint.0, first, end], |row| {
+        Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?, row.get::<_, bool>(2)?, row.get::<_, i64>(3)?))
+    })?;
+    for row in rows {
+        let (success, waits, cancelled, count) = row?;
+        standing.add(success, waits, cancelled, count);
+    }
+    standing.pending += conn
+        .prepare_cached(
+            "SELECT count(DISTINCT message) FROM schedule s WHERE endpoint = ? AND message >= ? AND message < ?
+             AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.message = s.message AND a.endpoint = s.endpoint)",
+        )?
+        .query_row(params![endpoint.0, first, end], |row| row.get::<_, i64>(0))?;
+    Ok(standing)
 }
 
 /// Deliveries of an endpoint that are due by `until_ms`, the oldest first.
@@ -176,16 +152,17 @@ pub fn waiting_count(conn: &Connection) -> Result<i64> {
 }
 
 pub fn message_row(row: &Row<'_>) -> Result<Message> {
-    let channels: Option<String> = row.get(4)?;
+    let names = |column: usize| Ok::<_, rusqlite::Error>(names_from(row.get_ref(column)?.as_str_or_null()?));
     Ok(Message {
         id: MessageId(row.get(0)?),
         app: AppId(row.get(1)?),
         event_type: row.get(2)?,
         event_id: row.get(3)?,
-        channels: channels_from(channels.as_deref()),
-        endpoints: endpoints_from(row.get_ref(5)?.as_blob()?),
-        created_ms: row.get(6)?,
-        payload: Bytes::from(row.get::<_, Vec<u8>>(7)?),
+        channels: names(4)?,
+        tags: names(5)?,
+        endpoints: endpoints_from(row.get_ref(6)?.as_blob()?),
+        created_ms: row.get(7)?,
+        payload: Bytes::from(row.get::<_, Vec<u8>>(8)?),
     })
 }
 

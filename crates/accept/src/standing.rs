@@ -1,0 +1,32 @@
+//! How an endpoint's deliveries stand.
+
+use crate::{Accept, Caller, FieldProblem, Refusal};
+use postrider_store::id::first_of_ms;
+use postrider_store::message::Standing;
+
+/// How far back is counted where nothing else is said.
+const WINDOW_MS: i64 = 28 * 86_400_000;
+
+impl Accept {
+    /// Counts the deliveries that an endpoint got attempts of in a time (epoch ms, from the first up to, not
+    /// with, the second), and those that wait.
+    pub async fn standing(
+        &self,
+        caller: Caller,
+        (app, endpoint): (&str, &str),
+        (since_ms, until_ms): (Option<i64>, Option<i64>),
+    ) -> Result<Standing, Refusal> {
+        let (_, endpoint) = self.endpoint(caller, app, endpoint)?;
+        let now_ms = self.clock.wall_ms();
+        let until_ms = until_ms.unwrap_or(now_ms + 1);
+        let since_ms = since_ms.unwrap_or(until_ms.min(now_ms) - WINDOW_MS);
+        if since_ms >= until_ms {
+            let loc = vec!["query".to_owned(), "until".to_owned()];
+            let msg = "must be later than since".to_owned();
+            return Err(FieldProblem { loc, msg, kind: "value_error" }.into());
+        }
+        // An attempt may be recorded a moment after its time.
+        let ids = (first_of_ms(since_ms), if until_ms > now_ms { i64::MAX } else { first_of_ms(until_ms) });
+        Ok(self.store.standing(endpoint.id, ids).await?)
+    }
+}

@@ -1,0 +1,64 @@
+//! Durable jobs: recover what failed, replay what was missed.
+//!
+//! A job is a row ([`postrider_store::task`]). It goes on in slices, each one commit: the deliveries that
+//! were found, in the schedule, and the place up to which was looked. Killed at any instant, it goes on
+//! from its last slice at the next start, or on another node; what it has scheduled is delivered and retried
+//! like everything else.
+//!
+//! It never sends anything itself, and holds nothing in memory but the slice it is at.
+
+mod recover;
+mod replay;
+mod runner;
+
+pub use runner::Jobs;
+
+use postrider_accept::Accept;
+use postrider_store::StoreError;
+use postrider_store::config::Endpoint;
+use postrider_store::id::MessageId;
+use postrider_store::task::{Task, TaskKind, TaskStatus};
+
+/// What a slice found.
+struct Slice {
+    /// The job as it is after this slice.
+    row: Task,
+    /// Messages to send to its endpoint.
+    messages: Vec<MessageId>,
+}
+
+/// Looks at the next slice of a job. Changes nothing.
+async fn slice(accept: &Accept, task: &Task) -> Result<Slice, StoreError> {
+    match accept.store().directory().endpoint(task.input.endpoint) {
+        None => Ok(stopped(task, "the endpoint was deleted")),
+        Some((_, endpoint)) if endpoint.settings.disabled => Ok(stopped(task, "the endpoint was disabled")),
+        Some((_, endpoint)) => look(accept, task, &endpoint).await,
+    }
+}
+
+async fn look(accept: &Accept, task: &Task, endpoint: &Endpoint) -> Result<Slice, StoreError> {
+    match task.kind {
+        TaskKind::Recover => recover::slice(accept.store(), task).await,
+        TaskKind::Replay => replay::slice(accept, task, endpoint).await,
+    }
+}
+
+fn stopped(task: &Task, reason: &str) -> Slice {
+    let mut row = task.clone();
+    row.status = TaskStatus::Failed;
+    row.progress.reason = Some(reason.to_owned());
+    Slice { row, messages: vec![] }
+}
+
+/// The job after it looked at so many more, up to `cursor`; `last`: there are no more.
+fn advanced(task: &Task, looked_at: usize, cursor: i64, messages: Vec<MessageId>, last: bool) -> Slice {
+    let mut row = task.clone();
+    row.cursor = row.cursor.max(cursor);
+    row.progress.done += messages.len() as i64;
+    row.progress.looked_at += looked_at as i64;
+    if last {
+        row.status = TaskStatus::Finished;
+        row.progress.total = Some(row.progress.looked_at);
+    }
+    Slice { row, messages }
+}

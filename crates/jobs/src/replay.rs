@@ -1,0 +1,40 @@
+//! Sends what was never sent: each message of the time that did not go to the endpoint (it was disabled, not
+//! there yet, or wanted something else) and that it would get today.
+
+use crate::{Slice, advanced};
+use postrider_accept::{Accept, Routed};
+use postrider_store::StoreError;
+use postrider_store::config::Endpoint;
+use postrider_store::message::Message;
+use postrider_store::query::{MessageFilter, Page};
+use postrider_store::task::Task;
+
+/// Messages that one slice looks at.
+const SLICE: usize = 500;
+/// The same where payloads have to be looked into, and so are in memory.
+const SLICE_WITH_PAYLOADS: usize = 20;
+
+/// The next slice. Only messages from before the job count, so that it ends.
+pub async fn slice(accept: &Accept, task: &Task, endpoint: &Endpoint) -> Result<Slice, StoreError> {
+    let store = accept.store();
+    let end = task.input.messages().1.min(task.id.0);
+    let mut task = task.clone();
+    if task.progress.total.is_none() {
+        task.progress.total = Some(store.messages_between(task.app, (task.cursor + 1, end)).await?);
+    }
+    let content = endpoint.settings.payload_filter.is_some();
+    let limit = if content { SLICE_WITH_PAYLOADS } else { SLICE };
+    let page = Page { limit, after: Some(task.cursor), ascending: true, content };
+    let found = store.messages(task.app, None, MessageFilter::default(), page).await?.rows;
+    let last = found.len() < limit || found.last().is_some_and(|message| message.id.0 >= end);
+    let looked_at: Vec<&Message> = found.iter().filter(|message| message.id.0 < end).collect();
+    let wanted = looked_at.iter().filter(|message| is_missing(accept, endpoint, message));
+    let messages = wanted.map(|message| message.id).collect();
+    let cursor = looked_at.last().map_or(task.cursor, |message| message.id.0);
+    Ok(advanced(&task, looked_at.len(), cursor, messages, last))
+}
+
+fn is_missing(accept: &Accept, endpoint: &Endpoint, message: &Message) -> bool {
+    let routed = Routed { event_type: &message.event_type, channels: &message.channels, payload: &message.payload };
+    !message.endpoints.contains(&endpoint.id) && accept.wants(endpoint, &routed, &mut None)
+}

@@ -1,0 +1,107 @@
+//! One change, committed and then seen by all at once.
+
+use crate::config::{ApiKey, Application, Endpoint, Environment, EventType};
+use crate::id::{AppId, AttemptId, EndpointId, EnvId, KeyId, MessageId};
+use crate::task::Task;
+
+/// See the module. `version` of a row is its new one, `based_on` the one that was read.
+#[derive(Clone, Debug)]
+pub enum Change {
+    PutEnvironment {
+        row: Environment,
+        based_on: Option<i64>,
+    },
+    /// With its keys and event types; refused while it has applications.
+    DeleteEnvironment(EnvId),
+    CreateApplication(Application),
+    UpdateApplication {
+        row: Application,
+        based_on: i64,
+    },
+    /// With its endpoints and tokens.
+    DeleteApplication {
+        app: AppId,
+        version: i64,
+    },
+    CreateEndpoint(Endpoint),
+    UpdateEndpoint {
+        row: Endpoint,
+        based_on: i64,
+    },
+    DeleteEndpoint {
+        endpoint: EndpointId,
+        version: i64,
+    },
+    PutEventType {
+        row: EventType,
+        based_on: Option<i64>,
+    },
+    DeleteEventType {
+        env: EnvId,
+        name: String,
+    },
+    /// Since when an endpoint fails; says nothing about routing.
+    SetFailing {
+        endpoint: EndpointId,
+        since_ms: Option<i64>,
+    },
+    CreateKey(ApiKey),
+    RevokeKey {
+        key: KeyId,
+        at_ms: i64,
+    },
+    /// The tokens of an application (of these sessions, if any are named) are not in force from `at_ms` on.
+    ExpireTokens {
+        app: AppId,
+        sessions: Vec<String>,
+        at_ms: i64,
+    },
+    /// Tokens of applications that have not been in force since before this time are forgotten.
+    ForgetTokens {
+        before_ms: i64,
+    },
+    /// Send a message to an endpoint again, now.
+    Resend {
+        message: MessageId,
+        endpoint: EndpointId,
+        due_ms: i64,
+    },
+    CreateTask(Task),
+    /// A slice of a job: it is at `row.cursor` now, was at `based_on`, and these messages are to be sent
+    /// to its endpoint.
+    AdvanceTask {
+        row: Task,
+        based_on: i64,
+        messages: Vec<MessageId>,
+        due_ms: i64,
+    },
+    /// Removes a message's payload for good.
+    ExpungeMessage {
+        message: MessageId,
+    },
+    /// Removes an attempt's response for good.
+    ExpungeAttempt {
+        message: MessageId,
+        attempt: AttemptId,
+    },
+}
+
+impl Change {
+    /// Whether the directory shows it; the others are about what passes through.
+    pub(crate) fn is_configuration(&self) -> bool {
+        !matches!(
+            self,
+            Change::Resend { .. }
+                | Change::CreateTask(_)
+                | Change::AdvanceTask { .. }
+                | Change::ExpungeMessage { .. }
+                | Change::ExpungeAttempt { .. }
+        )
+    }
+
+    /// Whether messages that were routed before it are to be routed again.
+    pub(crate) fn reroutes(&self) -> bool {
+        self.is_configuration()
+            && !matches!(self, Change::SetFailing { .. } | Change::ExpireTokens { .. } | Change::ForgetTokens { .. })
+    }
+}

@@ -1,0 +1,95 @@
+//! Changes of what passes through (resends, jobs, removals) into the transaction of a batch.
+
+use super::change::{Result, Touched, by_id, int, text};
+use super::session::Session;
+use crate::change::Change;
+use crate::error::ChangeError;
+use crate::id::{EndpointId, MessageId};
+use crate::json::json;
+use crate::message::EXPUNGED;
+use crate::task::Task;
+use tokio_postgres::Error;
+use tokio_postgres::types::Type;
+
+/// Schedules messages for an endpoint by hand: those that are there, and have something to send. From now
+/// on they go to the endpoint too.
+const SEND: &str = "
+WITH found AS (
+  SELECT id, endpoints FROM messages WHERE id = ANY($1) AND length(payload) > 0
+), added AS (
+  UPDATE messages m SET endpoints = m.endpoints || $2 FROM found f
+  WHERE m.id = f.id AND NOT EXISTS
+    (SELECT 1 FROM generate_series(0, length(f.endpoints) / 8 - 1) n WHERE substring(f.endpoints FROM n * 8 + 1 FOR 8) = $2)
+)
+INSERT INTO schedule (endpoint, message, manual, due_ms, attempts) SELECT $3, id, true, $4, 0 FROM found ORDER BY id
+ON CONFLICT (endpoint, message, manual) DO UPDATE SET due_ms = excluded.due_ms, attempts = 0
+RETURNING 1";
+
+/// Writes one change, or says why not. What other nodes are to hear of is returned.
+pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched>> {
+    let rows = match change {
+        Change::Resend { message, endpoint, due_ms } => send(session, &[*message], *endpoint, *due_ms).await?,
+        Change::CreateTask(task) => return create(session, task).await.map(|()| Ok(None)),
+        Change::AdvanceTask { row, based_on, messages, due_ms } => {
+            if !advance(session, row, *based_on).await? {
+                return Ok(Err(ChangeError::Outdated));
+            }
+            send(session, messages, row.input.endpoint, *due_ms).await?;
+            return Ok(Ok(None));
+        }
+        Change::ExpungeMessage { message } => {
+            let sql = "UPDATE messages SET payload = '' WHERE id = $1 RETURNING 1";
+            let found = !session.query(sql, &[int(&message.0)]).await?.is_empty();
+            return Ok(if found { Ok(Some(by_id("expunged", message.0))) } else { Err(ChangeError::NotFound) });
+        }
+        Change::ExpungeAttempt { message, attempt } => {
+            let sql = "UPDATE attempts SET response = $1 WHERE id = $2 AND message = $3 RETURNING 1";
+            let response = EXPUNGED.as_bytes();
+            session.query(sql, &[(&response, Type::BYTEA), int(&attempt.0), int(&message.0)]).await?.len()
+        }
+        // The others are about the configuration.
+        _ => 0,
+    };
+    Ok(if rows == 0 { Err(ChangeError::NotFound) } else { Ok(None) })
+}
+
+async fn send(
+    session: &Session,
+    messages: &[MessageId],
+    endpoint: EndpointId,
+    due_ms: i64,
+) -> std::result::Result<usize, Error> {
+    let ids: Vec<i64> = messages.iter().map(|message| message.0).collect();
+    let bytes = &endpoint.0.to_be_bytes()[..];
+    let params = [(&ids as _, Type::INT8_ARRAY), (&bytes as _, Type::BYTEA), int(&endpoint.0), int(&due_ms)];
+    Ok(session.query(SEND, &params).await?.len())
+}
+
+async fn create(session: &Session, task: &Task) -> std::result::Result<(), Error> {
+    let sql = "INSERT INTO tasks (id, env, app, kind, status, input, progress, cursor, updated_ms)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let (input, progress) = (json(&task.input), json(&task.progress));
+    let (kind, status) = (task.kind.name(), task.status.name());
+    let params = [
+        int(&task.id.0),
+        int(&task.env.0),
+        int(&task.app.0),
+        text(&kind),
+        text(&status),
+        text(&input),
+        text(&progress),
+        int(&task.cursor),
+        int(&task.updated_ms),
+    ];
+    session.query(sql, &params).await.map(|_| ())
+}
+
+/// False when another was faster.
+async fn advance(session: &Session, row: &Task, based_on: i64) -> std::result::Result<bool, Error> {
+    let sql = "UPDATE tasks SET status = $1, progress = $2, cursor = $3, updated_ms = $4
+               WHERE id = $5 AND cursor = $6 AND status = 'running' RETURNING 1";
+    let (status, progress) = (row.status.name(), json(&row.progress));
+    let params =
+        [text(&status), text(&progress), int(&row.cursor), int(&row.updated_ms), int(&row.id.0), int(&based_on)];
+    Ok(!session.query(sql, &params).await?.is_empty())
+}

@@ -1,0 +1,162 @@
+//! What can be asked of a store about what passed through. None of it waits for the writer.
+
+use crate::error::StoreError;
+use crate::id::{AppId, AttemptId, EndpointId, EnvId, MessageId, TaskId};
+use crate::message::{Attempt, DeliveryState, Due, Message, Standing};
+use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page, TaskFilter};
+use crate::task::{Failed, Task, TaskInput};
+use crate::{Readers, Store, sqlite};
+
+impl Store {
+    pub async fn message(&self, app: AppId, id: MessageId) -> Result<Option<Message>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::message(conn, app, id)).await,
+            Readers::Postgres(reads) => reads.message(app, id).await,
+        }
+    }
+
+    /// A message of whichever application, for a delivery that knows only its id.
+    pub async fn message_by_id(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::message_by_id(conn, id)).await,
+            Readers::Postgres(reads) => reads.message_by_id(id).await,
+        }
+    }
+
+    /// Messages of an application; those of one of its endpoints, if one is given.
+    pub async fn messages(
+        &self,
+        app: AppId,
+        endpoint: Option<EndpointId>,
+        filter: MessageFilter,
+        page: Page,
+    ) -> Result<Found<Message>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::read::messages(conn, app, endpoint, &filter, page)).await
+            }
+            Readers::Postgres(reads) => reads.messages(app, endpoint, &filter, page).await,
+        }
+    }
+
+    pub async fn attempts(
+        &self,
+        of: AttemptsOf,
+        filter: AttemptFilter,
+        page: Page,
+    ) -> Result<Found<Attempt>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::attempts(conn, of, &filter, page)).await,
+            Readers::Postgres(reads) => reads.attempts(of, &filter, page).await,
+        }
+    }
+
+    pub async fn attempt(&self, message: MessageId, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::attempt(conn, message, id)).await,
+            Readers::Postgres(reads) => reads.attempt(message, id).await,
+        }
+    }
+
+    /// How each of these deliveries stands, in their order.
+    pub async fn states(&self, deliveries: Vec<(MessageId, EndpointId)>) -> Result<Vec<DeliveryState>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::states(conn, &deliveries)).await,
+            Readers::Postgres(reads) => reads.states(&deliveries).await,
+        }
+    }
+
+    /// How the deliveries stand that an endpoint got attempts of in this range of ids (the first, and the
+    /// first after it), and those that wait.
+    pub async fn standing(&self, endpoint: EndpointId, ids: (i64, i64)) -> Result<Standing, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::standing(conn, endpoint, ids)).await,
+            Readers::Postgres(reads) => reads.standing(endpoint, ids).await,
+        }
+    }
+
+    /// Deliveries of an endpoint due by `until_ms`, at most `limit`, and when the first one after
+    /// that is due. Makes this node the one that works on them, unless another does.
+    pub async fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::read::due(conn, endpoint, until_ms, limit)).await
+            }
+            Readers::Postgres(reads) => reads.due(endpoint, until_ms, limit).await,
+        }
+    }
+
+    /// Lets other nodes work on these endpoints' schedules.
+    pub async fn release(&self, endpoints: Vec<EndpointId>) -> Result<(), StoreError> {
+        match &self.readers {
+            Readers::Sqlite(_) => Ok(()),
+            Readers::Postgres(reads) => reads.release(&endpoints).await,
+        }
+    }
+
+    /// Deliveries in the schedule.
+    pub async fn waiting_count(&self) -> Result<i64, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(sqlite::read::waiting_count).await,
+            Readers::Postgres(reads) => reads.waiting_count().await,
+        }
+    }
+
+    /// Endpoints with waiting deliveries that no other node works on, and when the first of each is
+    /// due.
+    pub async fn waiting_endpoints(&self) -> Result<Vec<(EndpointId, i64)>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(sqlite::read::waiting_endpoints).await,
+            Readers::Postgres(reads) => reads.waiting_endpoints().await,
+        }
+    }
+
+    pub async fn task(&self, env: EnvId, id: TaskId) -> Result<Option<Task>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::task::task(conn, env, id)).await,
+            Readers::Postgres(reads) => reads.task(env, id).await,
+        }
+    }
+
+    pub async fn tasks(&self, filter: TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::task::tasks(conn, &filter, page)).await,
+            Readers::Postgres(reads) => reads.tasks(&filter, page).await,
+        }
+    }
+
+    /// Jobs that are not done; those of one application, if one is given.
+    pub async fn running_tasks(&self, app: Option<AppId>) -> Result<Vec<Task>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::task::running(conn, app)).await,
+            Readers::Postgres(reads) => reads.running_tasks(app).await,
+        }
+    }
+
+    /// An endpoint's next failures, between two attempts, at most `limit` of them looked at: the messages
+    /// of the job's time whose last attempt it was and that wait for no other.
+    pub async fn failed(&self, input: TaskInput, between: (i64, i64), limit: usize) -> Result<Failed, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::task::failed(conn, &input, between, limit)).await
+            }
+            Readers::Postgres(reads) => reads.failed(&input, between, limit).await,
+        }
+    }
+
+    /// How many failures [`Store::failed`] will look at.
+    pub async fn failures(&self, endpoint: EndpointId, between: (i64, i64)) -> Result<i64, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::task::failures(conn, endpoint, between)).await,
+            Readers::Postgres(reads) => reads.failures(endpoint, between).await,
+        }
+    }
+
+    /// How many messages of an application there are from one id up to, not with, another.
+    pub async fn messages_between(&self, app: AppId, ids: (i64, i64)) -> Result<i64, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::task::messages_between(conn, app, ids)).await,
+            Readers::Postgres(reads) => reads.messages_between(app, ids).await,
+        }
+    }
+}

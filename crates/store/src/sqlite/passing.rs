@@ -1,0 +1,71 @@
+//! Changes of what passes through (resends, jobs, removals) into the transaction of a batch.
+
+use super::append::add_endpoint;
+use super::record::schedule;
+use crate::change::Change;
+use crate::error::ChangeError;
+use crate::id::{EndpointId, MessageId};
+use crate::json::json;
+use crate::message::{DeliveryKey, EXPUNGED, Scheduled};
+use crate::task::Task;
+use rusqlite::{Transaction, params};
+
+type Result<T> = rusqlite::Result<std::result::Result<T, ChangeError>>;
+
+/// Writes one change, or says why not. `None`: it is about the configuration.
+pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<std::result::Result<(), ChangeError>>> {
+    let rows = match change {
+        Change::Resend { message, endpoint, due_ms } => usize::from(send(tx, *message, *endpoint, *due_ms)?),
+        Change::CreateTask(task) => create(tx, task)?,
+        Change::AdvanceTask { row, based_on, messages, due_ms } => {
+            return advance(tx, row, *based_on, (messages, *due_ms)).map(Some);
+        }
+        Change::ExpungeMessage { message } => {
+            tx.prepare_cached("UPDATE messages SET payload = x'' WHERE id = ?")?.execute([message.0])?
+        }
+        Change::ExpungeAttempt { message, attempt } => tx
+            .prepare_cached("UPDATE attempts SET response = ? WHERE id = ? AND message = ?")?
+            .execute(params![EXPUNGED.as_bytes(), attempt.0, message.0])?,
+        _ => return Ok(None),
+    };
+    Ok(Some(if rows == 0 { Err(ChangeError::NotFound) } else { Ok(()) }))
+}
+
+/// Schedules a delivery by hand. False when there is no such message, or nothing of it to send.
+fn send(tx: &Transaction<'_>, message: MessageId, endpoint: EndpointId, due_ms: i64) -> rusqlite::Result<bool> {
+    let found = add_endpoint(tx, message, endpoint)?;
+    if found {
+        schedule(tx, &Scheduled { delivery: DeliveryKey { message, endpoint, manual: true }, due_ms, attempts: 0 })?;
+    }
+    Ok(found)
+}
+
+fn create(tx: &Transaction<'_>, task: &Task) -> rusqlite::Result<usize> {
+    tx.prepare_cached("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+        task.id.0,
+        task.env.0,
+        task.app.0,
+        task.kind.name(),
+        task.status.name(),
+        json(&task.input),
+        json(&task.progress),
+        task.cursor,
+        task.updated_ms
+    ])
+}
+
+fn advance(tx: &Transaction<'_>, row: &Task, based_on: i64, (messages, due_ms): (&[MessageId], i64)) -> Result<()> {
+    let updated = tx
+        .prepare_cached(
+            "UPDATE tasks SET status = ?, progress = ?, cursor = ?, updated_ms = ?
+             WHERE id = ? AND cursor = ? AND status = 'running'",
+        )?
+        .execute(params![row.status.name(), json(&row.progress), row.cursor, row.updated_ms, row.id.0, based_on])?;
+    if updated == 0 {
+        return Ok(Err(ChangeError::Outdated));
+    }
+    for message in messages {
+        send(tx, *message, row.input.endpoint, due_ms)?;
+    }
+    Ok(Ok(()))
+}
