@@ -1,7 +1,7 @@
 //! Applications: one customer of the provider each.
 
 use crate::check::{self, Problems};
-use crate::{Accept, Caller, Idempotency, Made, Refusal, Render, Right};
+use crate::{Accept, Caller, FieldProblem, Idempotency, Made, Refusal, Render, Right};
 use bytes::Bytes;
 use postrider_store::config::{Application, ApplicationSettings, Change};
 use postrider_store::id::AppId;
@@ -70,6 +70,14 @@ impl Accept {
             return Ok(());
         }
         caller.need(Right::Manage)?;
+        if self.store.ids().parse::<AppId>(id_or_uid).is_some() {
+            return Err(Refusal::NotFound("application"));
+        }
+        if draft.uid.as_ref().is_some_and(|uid| uid != id_or_uid) {
+            let loc = ["body", "application", "uid"].map(str::to_owned).into();
+            let msg = format!("is not the one in the path, {id_or_uid:?}; leave it out or use the same");
+            return Err(FieldProblem { loc, msg, kind: "value_error" }.into());
+        }
         let draft = ApplicationDraft { uid: Some(id_or_uid.to_owned()), ..draft };
         match self.create_application(caller, draft, None, &|_| (201, Bytes::new())).await {
             // Someone else was faster: it is there now.

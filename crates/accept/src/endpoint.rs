@@ -8,7 +8,7 @@ use postrider_store::config::{Change, Endpoint, EndpointSecrets, EndpointSetting
 use postrider_store::id::EndpointId;
 use postrider_store::{AppEntry, ChangeError, Changed, RememberedAnswer, Secret};
 use rand::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use url::Url;
 
@@ -370,6 +370,7 @@ fn check_headers(contract: &Contract, headers: &BTreeMap<String, String>, proble
     if headers.len() > MOST_HEADERS {
         problems.add("headers", format!("has {} entries; at most {MOST_HEADERS} are sent", headers.len()));
     }
+    let mut seen = BTreeSet::new();
     for (name, value) in headers {
         let field = format!("headers.{name}");
         let lower = name.to_ascii_lowercase();
@@ -377,6 +378,9 @@ fn check_headers(contract: &Contract, headers: &BTreeMap<String, String>, proble
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         if !token {
             problems.add(&field, "is not a header name");
+        }
+        if !seen.insert(lower.clone()) {
+            problems.add(&field, "is there twice: capitals make no difference");
         }
         if HTTP_HEADERS.contains(&lower.as_str()) || contract.reserved_headers().contains(&lower) {
             problems.add(&field, format!("{name} can't be set: HTTP or the contract {} uses it", contract.name()));

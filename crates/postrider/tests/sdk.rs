@@ -1,25 +1,59 @@
-//! The client that Svix publishes for Python, unchanged, against this server (`sdk/svix_sdk.py`).
+//! The clients that Svix publishes, unchanged, against this server: what they call is in `sdk/`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use postrider_testkit::app::{App, KEY};
+use postrider_testkit::receiver::{Received, Receiver};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-const PACKAGE: &str = "svix==2.9.1";
+/// Where packages are kept between runs.
+fn kept(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(name)
+}
 
-/// A Python that has the package, kept between runs; `None` where there is no Python at all.
-fn python() -> Option<PathBuf> {
-    Command::new("python3").arg("--version").output().ok().filter(|output| output.status.success())?;
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let venv = target.join("sdk-venv");
-    let (python, mark) = (venv.join("bin/python"), venv.join("installed"));
-    if std::fs::read_to_string(&mark).is_ok_and(|package| package == PACKAGE) {
-        return Some(python);
+/// What `program` needs, installed once; false where there is no such program, which in CI is a failure.
+fn installed(program: &str, dir: &Path, packages: &str, install: impl FnOnce()) -> bool {
+    let is_there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !is_there {
+        assert!(std::env::var_os("CI").is_none(), "{program} is not installed, and what it runs must be tested here");
+        println!("skipped: {program} is not installed");
+        return false;
     }
-    succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-    succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]));
-    std::fs::write(mark, PACKAGE).unwrap();
-    Some(python)
+    let mark = dir.join("installed");
+    if !std::fs::read_to_string(&mark).is_ok_and(|kept| kept == packages) {
+        install();
+        std::fs::write(mark, packages).unwrap();
+    }
+    true
+}
+
+/// A Python that has these packages; `None` where there is no Python.
+fn python(dir: &str, packages: &[&str]) -> Option<PathBuf> {
+    let venv = kept(dir);
+    let python = venv.join("bin/python");
+    let install = || {
+        succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        succeed(Command::new(&python).args(pip).args(packages));
+    };
+    installed("python3", &venv, &packages.join(" "), install).then_some(python)
+}
+
+/// A directory whose `node_modules` has these packages; `None` where there is no Node.
+fn node(dir: &str, packages: &[&str]) -> Option<PathBuf> {
+    let dir = kept(dir);
+    let install = || {
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("package.json"), "{}").unwrap();
+        let npm = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
+        succeed(Command::new("npm").args(npm).args(packages).current_dir(&dir));
+    };
+    installed("node", &dir, &packages.join(" "), install).then_some(dir)
 }
 
 fn succeed(command: &mut Command) {
@@ -28,15 +62,135 @@ fn succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?}\n{}{}", text(&output.stdout), text(&output.stderr));
 }
 
+fn script(name: &str) -> String {
+    format!("{}/tests/sdk/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every group of the client, blocking and not.
+async fn python_client(dir: &'static str, package: &'static str) {
+    let Some(python) = tokio::task::spawn_blocking(move || python(dir, &[package])).await.unwrap() else { return };
+    for mode in ["sync", "async"] {
+        let app = App::start().await;
+        let mut command = Command::new(&python);
+        command.args([&script("svix_sdk.py"), &app.url, KEY, mode]);
+        tokio::task::spawn_blocking(move || succeed(&mut command)).await.unwrap();
+    }
+}
+
 #[tokio::test]
-async fn the_published_client_works_unchanged() {
-    let Some(python) = tokio::task::spawn_blocking(python).await.unwrap() else {
-        assert!(std::env::var_os("CI").is_none(), "python3 is not installed, and the SDK must be tested here");
-        println!("skipped: python3 is not installed");
-        return;
-    };
-    let app = App::start().await;
-    let url = app.url.clone();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/svix_sdk.py");
-    tokio::task::spawn_blocking(move || succeed(Command::new(python).args([script, &url, KEY]))).await.unwrap();
+async fn the_python_client_works_unchanged() {
+    python_client("sdk-venv", "svix==2.9.1").await;
+}
+
+#[tokio::test]
+async fn the_python_client_before_2_works_unchanged() {
+    python_client("sdk-venv-1", "svix==1.99.1").await;
+}
+
+const NODE: &[&str] = &["svix@2.5.0", "standardwebhooks@1.0.0"];
+
+#[tokio::test]
+async fn the_node_client_works_unchanged() {
+    let Some(dir) = tokio::task::spawn_blocking(|| node("sdk-node", NODE)).await.unwrap() else { return };
+    let (app, receiver) = (App::start().await, Receiver::start().await);
+    let mut command = Command::new("node");
+    command.args([&script("svix_sdk.mjs"), &app.url, KEY, &receiver.url("/hook")]).arg(dir);
+    tokio::task::spawn_blocking(move || succeed(&mut command)).await.unwrap();
+    let received = receiver.wait_for("/hook", 6).await;
+    assert!(received.iter().all(|request| request.header("x-team") == Some("ops")));
+}
+
+/// The program of `sdk/rust`, built in a directory of its own.
+fn rust() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--locked", "--manifest-path", &script("rust/Cargo.toml"), "--target-dir"]);
+    command.arg(kept("sdk-rust")).arg("--");
+    command
+}
+
+#[tokio::test]
+async fn the_rust_client_works_unchanged() {
+    let (app, receiver) = (App::start().await, Receiver::start().await);
+    let mut command = rust();
+    command.args([&app.url, KEY, &receiver.url("/hook")]);
+    tokio::task::spawn_blocking(move || succeed(&mut command)).await.unwrap();
+    assert_eq!(receiver.wait_for("/hook", 3).await.len(), 3);
+}
+
+/// A delivery as the scripts read it, with the secret that its endpoint's owner sees.
+fn line(request: &Received, secret: &Value) -> String {
+    let headers: BTreeMap<_, _> = request.headers.iter().cloned().collect();
+    let body = BASE64_STANDARD.encode(&request.body);
+    format!("{}\n", json!({"secret": secret, "headers": headers, "body": body}))
+}
+
+/// What a script says of these lines.
+fn says(command: &mut Command, lines: &str) -> String {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Deliveries to an endpoint of each kind: Standard Webhooks' and Svix's header names, and an asymmetric key.
+struct Deliveries {
+    symmetric: String,
+    asymmetric: String,
+}
+
+async fn deliveries() -> Deliveries {
+    let (app, receiver) = (App::start().await, Receiver::start().await);
+    let acme = app.application().await;
+    let key = format!("whsk_{}", BASE64_STANDARD.encode([42; 32]));
+    let mut secrets = BTreeMap::new();
+    for (path, endpoint) in [
+        ("/standard", json!({"contract": "standard"})),
+        ("/svix", json!({"contract": "svix"})),
+        ("/asymmetric", json!({"contract": "standard", "secret": key})),
+    ] {
+        let mut endpoint = endpoint;
+        endpoint["url"] = json!(receiver.url(path));
+        let endpoint = app.endpoint(&acme, endpoint).await;
+        let secret = app.get(&format!("/api/v1/app/{acme}/endpoint/{endpoint}/secret")).await.expect(200);
+        secrets.insert(path, secret["key"].clone());
+    }
+    let payloads = [json!({}), json!({"text": "Grüße \u{1F426} \u{2028}"}), json!({"deep": [[[{"a": null}]]]})];
+    for payload in &payloads {
+        app.send(&acme, "a", payload.clone()).await;
+    }
+    let mut lines = BTreeMap::new();
+    for (path, secret) in &secrets {
+        let received = receiver.wait_for(path, payloads.len()).await;
+        lines.insert(*path, received.iter().map(|request| line(request, secret)).collect::<String>());
+    }
+    Deliveries {
+        symmetric: format!("{}{}", lines["/standard"], lines["/svix"]),
+        asymmetric: lines["/asymmetric"].clone(),
+    }
+}
+
+#[tokio::test]
+async fn deliveries_verify_with_what_python_receivers_use() {
+    let packages = &["svix==2.9.1", "standardwebhooks==1.1.0"];
+    let Some(python) = tokio::task::spawn_blocking(|| python("verify-venv", packages)).await.unwrap() else { return };
+    let deliveries = deliveries().await;
+    let said = says(Command::new(python).arg(script("verify.py")), &deliveries.symmetric);
+    assert_eq!(said, "9", "three with svix alone, three with both");
+}
+
+#[tokio::test]
+async fn deliveries_verify_with_what_node_receivers_use() {
+    let Some(dir) = tokio::task::spawn_blocking(|| node("sdk-node", NODE)).await.unwrap() else { return };
+    let deliveries = deliveries().await;
+    let lines = format!("{}{}", deliveries.symmetric, deliveries.asymmetric);
+    let said = says(Command::new("node").arg(script("verify.mjs")).arg(dir), &lines);
+    assert_eq!(said, "12", "three with svix alone, three with both, three by ed25519");
+}
+
+#[tokio::test]
+async fn deliveries_verify_with_what_rust_receivers_use() {
+    let lines = deliveries().await.symmetric;
+    let said = tokio::task::spawn_blocking(move || says(rust().arg("verify"), &lines)).await.unwrap();
+    assert_eq!(said, "9", "three with svix alone, three with both");
 }

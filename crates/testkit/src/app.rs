@@ -125,6 +125,11 @@ impl Client {
         Client { url: url.to_owned(), key: key.to_owned(), http: reqwest::Client::new() }
     }
 
+    /// The same server, with another key or token.
+    pub fn with_key(&self, key: &str) -> Client {
+        Client { key: key.to_owned(), ..self.clone() }
+    }
+
     /// Any request; `body` is sent as it is.
     pub async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Reply {
         self.try_request(method, path, headers, body).await.unwrap()

@@ -1,0 +1,199 @@
+//! Jobs: recover what failed in a time, replay what was missed.
+
+use super::{on_a_clock, started};
+use postrider_testkit::app::{Client, PATIENCE, Start, eventually, id};
+use postrider_testkit::process::Serve;
+use postrider_testkit::receiver::{Answer, Receiver};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The job when it has ended.
+async fn ended(client: &Client, task: &Value) -> Value {
+    let path = format!("/api/v1/background-task/{}", id(task));
+    let mut last = Value::Null;
+    let ended = eventually(async || {
+        last = client.get(&path).await.expect(200);
+        last["status"] != "running"
+    });
+    assert!(ended.await, "{last}");
+    last
+}
+
+#[tokio::test]
+async fn recovering_sends_again_what_failed_in_a_time_and_nothing_else() {
+    let (app, clock, receiver) = on_a_clock().await;
+    let acme = app.application().await;
+    receiver.answer("/hook", Answer::status(500));
+    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/hook"), "retrySchedule": []})).await;
+    let (mut sent, mut times) = (Vec::new(), Vec::new());
+    for n in 0..10 {
+        // The fifth arrives.
+        receiver.answer("/hook", Answer::status(if n == 5 { 200 } else { 500 }));
+        let message = app.send(&acme, "a", json!({"n": n})).await;
+        app.wait_for_attempts(&acme, &message, 1).await;
+        times.push(app.get(&format!("/api/v1/app/{acme}/msg/{message}")).await.expect(200)["timestamp"].clone());
+        sent.push(message);
+        clock.advance(MINUTE);
+    }
+    receiver.answer("/hook", Answer::status(200));
+    let recover = format!("/api/v1/app/{acme}/endpoint/{endpoint}/recover");
+    let task = app.post(&recover, json!({"since": times[3], "until": times[8]})).await.expect(202);
+    assert_eq!((&task["task"], &task["status"]), (&json!("endpoint.recover"), &json!("running")));
+    let done = ended(&app, &task).await;
+    assert_eq!(done["status"], "finished");
+    let data = &done["data"];
+    assert_eq!((&data["done"], &data["toDo"], &data["messagesSent"]), (&json!(4), &json!(0), &json!(4)), "{done}");
+    for n in [3, 4, 6, 7] {
+        let attempts = app.wait_for_attempts(&acme, &sent[n], 2).await;
+        assert_eq!(attempts[0]["status"], 0);
+        assert_eq!(app.states(&acme, &sent[n]).await, ["success"]);
+    }
+    for n in [0, 1, 2, 5, 8, 9] {
+        assert_eq!(app.attempts(&acme, &sent[n]).await.len(), 1, "{n} is outside, or had arrived");
+    }
+
+    // All that is left, up to now; again there is nothing.
+    let rest = app.post(&recover, json!({"since": times[0]})).await.expect(202);
+    assert_eq!(ended(&app, &rest).await["data"]["done"], 5);
+    receiver.wait_for("/hook", 19).await;
+    let again = app.post(&recover, json!({"since": times[0]})).await.expect(202);
+    assert_eq!(ended(&app, &again).await["data"]["done"], 0);
+
+    let listed = app.get("/api/v1/background-task?status=finished&task=endpoint.recover&limit=2").await.expect(200);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 2);
+    assert_eq!(listed["done"], false);
+    assert_eq!(app.get("/api/v1/background-task?task=endpoint.replay").await.expect(200)["data"], json!([]));
+    app.get("/api/v1/background-task?status=asleep").await.expect(422);
+    app.get("/api/v1/background-task/qtask_0000000000000000000000").await.expect(404);
+    app.post(&recover, json!({"since": "2030-01-01T00:00:00Z"})).await.expect(422);
+    app.post(&recover, json!({"since": times[3], "until": times[3]})).await.expect(422);
+    app.post(&recover, json!({"since": "last week"})).await.expect(422);
+}
+
+#[tokio::test]
+async fn what_is_recovered_and_fails_is_tried_again_as_usual() {
+    let (app, clock, receiver) = on_a_clock().await;
+    receiver.answer("/down", Answer::status(500));
+    let acme = app.application().await;
+    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/down"), "retrySchedule": [60]})).await;
+    let message = app.send(&acme, "a", json!({})).await;
+    app.wait_for_attempts(&acme, &message, 1).await;
+    clock.advance(MINUTE * 2);
+    app.wait_for_attempts(&acme, &message, 2).await;
+    assert_eq!(app.states(&acme, &message).await, ["fail"]);
+    let recover = format!("/api/v1/app/{acme}/endpoint/{endpoint}/recover");
+    let task = app.post(&recover, json!({"since": "2025-12-31T00:00:00Z"})).await.expect(202);
+    assert_eq!(ended(&app, &task).await["data"]["done"], 1);
+    app.wait_for_attempts(&acme, &message, 3).await;
+    assert_eq!(app.states(&acme, &message).await, ["pending"]);
+    // What waits for its next attempt is not sent twice.
+    let again = app.post(&recover, json!({"since": "2025-12-31T00:00:00Z"})).await.expect(202);
+    assert_eq!(ended(&app, &again).await["data"]["done"], 0);
+    clock.advance(MINUTE * 2);
+    app.wait_for_attempts(&acme, &message, 4).await;
+}
+
+#[tokio::test]
+async fn what_an_endpoint_missed_while_it_was_disabled_is_replayed_to_it() {
+    let (app, receiver) = started().await;
+    let acme = app.application().await;
+    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/hook"), "eventTypes": ["a.*"]})).await;
+    app.endpoint(&acme, json!({"url": receiver.url("/other")})).await;
+    let path = format!("/api/v1/app/{acme}/endpoint/{endpoint}");
+    let before = app.send(&acme, "a.before", json!({})).await;
+    receiver.wait_for("/hook", 1).await;
+    app.patch(&path, json!({"disabled": true})).await.expect(200);
+    let missed = [app.send(&acme, "a.one", json!({})).await, app.send(&acme, "a.two", json!({})).await];
+    let unwanted = app.send(&acme, "b", json!({})).await;
+    let since = json!({"since": "2020-01-01T00:00:00Z"});
+    let refused = app.post(&format!("{path}/replay-missing"), since.clone()).await.expect(409);
+    assert_eq!(refused["code"], "endpoint_disabled");
+    app.patch(&path, json!({"disabled": false})).await.expect(200);
+
+    let task = app.post(&format!("{path}/replay-missing"), since.clone()).await.expect(202);
+    assert_eq!(task["task"], "endpoint.replay");
+    assert_eq!(ended(&app, &task).await["data"]["done"], 2);
+    receiver.wait_for("/hook", 3).await;
+    let arrived = receiver.ids("/hook");
+    let wanted: Vec<&String> = [&before].into_iter().chain(&missed).collect();
+    assert!(wanted.iter().all(|message| arrived.get(*message) == Some(&1)) && !arrived.contains_key(&unwanted));
+    assert_eq!(
+        app.states(&acme, &missed[0]).await,
+        ["success", "success"],
+        "and it is seen as one of its destinations"
+    );
+    assert!(receiver.ids("/other").values().all(|times| *times == 1), "the other one gets nothing twice");
+    let again = app.post(&format!("{path}/replay-missing"), since).await.expect(202);
+    assert_eq!(ended(&app, &again).await["data"]["done"], 0);
+}
+
+#[tokio::test]
+async fn a_job_ends_when_its_endpoint_does() {
+    let (app, receiver) = started().await;
+    let acme = app.application().await;
+    receiver.answer("/down", Answer::status(500));
+    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/down"), "retrySchedule": []})).await;
+    let message = app.send(&acme, "a", json!({})).await;
+    app.wait_for_attempts(&acme, &message, 1).await;
+    let path = format!("/api/v1/app/{acme}/endpoint/{endpoint}");
+    let key = [("idempotency-key", "once")];
+    let body = br#"{"since": "2020-01-01T00:00:00Z"}"#.to_vec();
+    let first = app.request("POST", &format!("{path}/recover"), &key, Some(body.clone())).await.expect(202);
+    let second = app.request("POST", &format!("{path}/recover"), &key, Some(body)).await.expect(202);
+    assert_eq!(id(&first), id(&second), "asked for twice, it is one job");
+    ended(&app, &first).await;
+    app.delete(&path).await.expect(204);
+    app.post(&format!("{path}/recover"), json!({"since": "2020-01-01T00:00:00Z"})).await.expect(404);
+    app.get(&format!("/api/v1/background-task/{}", id(&first))).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_job_goes_on_after_kill_9() {
+    let (dir, receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let serve = Serve::new(env!("CARGO_BIN_EXE_postrider"), dir.path());
+    let server = serve.start().await;
+    let client = server.client.clone();
+    let acme = client.application().await;
+    receiver.answer("/hook", Answer::status(500));
+    let endpoint = client.endpoint(&acme, json!({"url": receiver.url("/hook"), "retrySchedule": []})).await;
+    let mut failed = BTreeSet::new();
+    for n in 0..1_200 {
+        failed.insert(client.send(&acme, "a", json!({"n": n})).await);
+    }
+    receiver.wait_for_within("/hook", failed.len(), PATIENCE * 2).await;
+    let stats = format!("/api/v1/app/{acme}/endpoint/{endpoint}/stats");
+    assert!(eventually(async || client.get(&stats).await.expect(200)["fail"] == failed.len()).await);
+    receiver.answer("/hook", Answer::status(200).delay(Duration::from_millis(1)));
+    let recover = format!("/api/v1/app/{acme}/endpoint/{endpoint}/recover");
+    let task = client.post(&recover, json!({"since": "2020-01-01T00:00:00Z"})).await.expect(202);
+    server.kill();
+    let server = serve.start().await;
+    let done = ended(&server.client, &task).await;
+    assert_eq!((&done["status"], &done["data"]["done"]), (&json!("finished"), &json!(failed.len())), "{done}");
+    assert!(eventually(async || server.client.get(&stats).await.expect(200)["success"] == failed.len()).await);
+    let again = receiver.ids("/hook");
+    assert!(failed.iter().all(|message| again.get(message).is_some_and(|times| *times >= 2)));
+}
+
+#[tokio::test]
+async fn a_job_goes_on_after_a_restart() {
+    let (app, receiver) = started().await;
+    let acme = app.application().await;
+    receiver.answer("/hook", Answer::status(500));
+    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/hook"), "retrySchedule": []})).await;
+    for n in 0..50 {
+        app.send(&acme, "a", json!({"n": n})).await;
+    }
+    let stats = format!("/api/v1/app/{acme}/endpoint/{endpoint}/stats");
+    assert!(eventually(async || app.get(&stats).await.expect(200)["fail"] == 50).await);
+    receiver.answer("/hook", Answer::status(200));
+    let recover = format!("/api/v1/app/{acme}/endpoint/{endpoint}/recover");
+    let task = app.post(&recover, json!({"since": "2020-01-01T00:00:00Z"})).await.expect(202);
+    let dir = app.stop().await;
+    let app = Start { dir: Some(dir), ..Start::default() }.start().await;
+    assert_eq!(ended(&app, &task).await["data"]["done"], 50);
+    assert!(eventually(async || app.get(&stats).await.expect(200)["success"] == 50).await);
+}
