@@ -6,6 +6,7 @@ use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
 use postrider_store::ChangeError;
 use postrider_store::config::{Change, EventType, EventTypeSettings};
 use postrider_store::id::AppId;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Event types of one environment.
@@ -118,6 +119,12 @@ fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
     problems.check("featureFlags", check::list(&draft.settings.feature_flags, MOST_FLAGS));
     for (n, flag) in draft.settings.feature_flags.iter().enumerate() {
         problems.check(&format!("featureFlags.{n}"), check::name(flag, 256, ""));
+    }
+    if let Some(schemas) = &draft.settings.schemas {
+        let right = schemas.as_object().is_some_and(|versions| versions.values().all(Value::is_object));
+        if !right {
+            problems.add("schemas", "must be an object that holds a JSON Schema, an object, for each version");
+        }
     }
     if let Some(group) = &draft.settings.group_name {
         problems.check("groupName", check::name(group, 256, ""));

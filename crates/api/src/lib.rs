@@ -14,6 +14,7 @@ mod params;
 mod query;
 mod resources;
 mod serve;
+mod text;
 mod timestamp;
 
 pub use openapi::document;

@@ -121,7 +121,9 @@ impl Server {
         let jobs = Jobs::start(accept.clone());
 
         let (stop, stopped) = oneshot::channel();
-        let router = Api::new(accept.clone(), Arc::new(registry), config.public_url).router();
+        let router = Api::new(accept.clone(), Arc::new(registry), config.public_url)
+            .router()
+            .merge(postrider_dashboard::routes());
         let http = tokio::spawn(async move {
             serve(listener, router, async { drop(stopped.await) }).await;
         });

@@ -91,6 +91,12 @@ async fn what_is_changed_on_one_node_holds_on_all_at_once() {
         assert_eq!((refused.status, &refused.body["code"]), (401, &json!("authentication_failed")));
         stranger.get(&path).await.expect(401);
 
+        let access = one.post(&format!("/api/v1/auth/app-portal-access/{app}"), json!({})).await.expect(200);
+        let token = two.with_key(access["token"].as_str().unwrap());
+        token.get(&path).await.expect(200);
+        one.post(&format!("/api/v1/auth/app/{app}/expire-all"), json!({})).await.expect(204);
+        token.get(&path).await.expect(401);
+
         one.delete(&format!("/api/v1/app/{app}")).await.expect(204);
         two.post(&path, json!({"eventType": "a", "payload": {}})).await.expect(404);
     }
@@ -121,6 +127,66 @@ async fn limits_of_an_endpoint_hold_over_all_nodes() {
     began.sort();
     let crowded = began.windows(3).filter(|three| three[2] - three[0] < Duration::from_millis(45)).count();
     assert!(crowded <= 2, "{crowded} times more than two at once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_of_an_application_hold_over_all_nodes() {
+    let Some(url) = database::fresh() else { return };
+    let nodes: [Process; 3] = nodes(&url).await;
+    let clients = clients(&nodes);
+    let receiver = Receiver::start().await;
+    let app = clients[0].post("/api/v1/app", json!({"name": "Acme", "throttleRate": 40})).await.expect(201);
+    let app = app["id"].as_str().unwrap();
+    for path in ["/one", "/two"] {
+        clients[0].endpoint(app, json!({"url": receiver.url(path)})).await;
+    }
+    for n in 0..100 {
+        clients[n % 3].send(app, "a", json!({"n": n})).await;
+    }
+    for path in ["/one", "/two"] {
+        receiver.wait_for_within(path, 100, Duration::from_secs(30)).await;
+    }
+    let mut at: Vec<Instant> = receiver.all().iter().map(|request| request.at).collect();
+    at.sort();
+    let rate = (at.len() - 1) as f64 / (at[at.len() - 1] - at[0]).as_secs_f64();
+    assert!((20.0..=44.0).contains(&rate), "{rate} a second where 40 are allowed, over both endpoints");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_goes_on_when_its_node_dies() {
+    let Some(url) = database::fresh() else { return };
+    let [one, two] = nodes(&url).await;
+    let client = two.client.clone();
+    let receiver = Receiver::start().await;
+    receiver.answer("/hook", Answer::status(500));
+    let app = client.application().await;
+    let endpoint = client.endpoint(&app, json!({"url": receiver.url("/hook"), "retrySchedule": []})).await;
+    let path = format!("/api/v1/app/{app}/endpoint/{endpoint}");
+    let mut failed = Vec::new();
+    for n in 0..2_000 {
+        failed.push(client.send(&app, "a", json!({"n": n})).await);
+    }
+    let stats = format!("{path}/stats");
+    let all_failed = eventually(async || client.get(&stats).await.expect(200)["fail"] == failed.len()).await;
+    assert!(all_failed, "{}", client.get(&stats).await.body);
+    receiver.answer("/hook", Answer::status(200));
+    let task = one.client.post(&format!("{path}/recover"), json!({"since": "2020-01-01T00:00:00Z"})).await.expect(202);
+    one.kill();
+    // The other takes it up when it has not moved for 15 s.
+    let task = format!("/api/v1/background-task/{}", task["id"].as_str().unwrap());
+    let mut last = Value::Null;
+    for _ in 0..3 {
+        let ended = eventually(async || {
+            last = client.get(&task).await.expect(200);
+            last["status"] != "running"
+        });
+        if ended.await {
+            break;
+        }
+    }
+    assert_eq!((&last["status"], &last["data"]["done"]), (&json!("finished"), &json!(failed.len())), "{last}");
+    let all_there = eventually(async || client.get(&stats).await.expect(200)["success"] == failed.len()).await;
+    assert!(all_there, "{}", client.get(&stats).await.body);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

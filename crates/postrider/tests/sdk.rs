@@ -4,63 +4,12 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use postrider_testkit::app::{App, KEY};
+use postrider_testkit::packages::{kept, node, python, succeed};
 use postrider_testkit::receiver::{Received, Receiver};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// Where packages are kept between runs.
-fn kept(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(name)
-}
-
-/// What `program` needs, installed once; false where there is no such program, which in CI is a failure.
-fn installed(program: &str, dir: &Path, packages: &str, install: impl FnOnce()) -> bool {
-    let is_there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !is_there {
-        assert!(std::env::var_os("CI").is_none(), "{program} is not installed, and what it runs must be tested here");
-        println!("skipped: {program} is not installed");
-        return false;
-    }
-    let mark = dir.join("installed");
-    if !std::fs::read_to_string(&mark).is_ok_and(|kept| kept == packages) {
-        install();
-        std::fs::write(mark, packages).unwrap();
-    }
-    true
-}
-
-/// A Python that has these packages; `None` where there is no Python.
-fn python(dir: &str, packages: &[&str]) -> Option<PathBuf> {
-    let venv = kept(dir);
-    let python = venv.join("bin/python");
-    let install = || {
-        succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        succeed(Command::new(&python).args(pip).args(packages));
-    };
-    installed("python3", &venv, &packages.join(" "), install).then_some(python)
-}
-
-/// A directory whose `node_modules` has these packages; `None` where there is no Node.
-fn node(dir: &str, packages: &[&str]) -> Option<PathBuf> {
-    let dir = kept(dir);
-    let install = || {
-        std::fs::create_dir_all(&dir).unwrap();
-        std::fs::write(dir.join("package.json"), "{}").unwrap();
-        let npm = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
-        succeed(Command::new("npm").args(npm).args(packages).current_dir(&dir));
-    };
-    installed("node", &dir, &packages.join(" "), install).then_some(dir)
-}
-
-fn succeed(command: &mut Command) {
-    let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{command:?}\n{}{}", text(&output.stdout), text(&output.stderr));
-}
 
 fn script(name: &str) -> String {
     format!("{}/tests/sdk/{name}", env!("CARGO_MANIFEST_DIR"))

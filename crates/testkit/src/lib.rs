@@ -15,6 +15,7 @@ pub mod dns;
 pub mod hostile;
 pub mod load;
 pub mod network;
+pub mod packages;
 pub mod postgres;
 pub mod process;
 pub mod receiver;

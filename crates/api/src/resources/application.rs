@@ -10,6 +10,7 @@ use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse};
 use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
+use crate::text::Uid;
 use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -33,9 +34,11 @@ pub fn routes() -> OpenApiRouter<Api> {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationIn {
+    #[schema(min_length = 1, max_length = 256)]
     pub name: String,
     /// The provider's own name for it, unique in the environment.
     #[serde(default)]
+    #[schema(value_type = Option<Uid>)]
     pub uid: Option<String>,
     /// Messages a second to all its endpoints together.
     #[serde(default)]
@@ -57,8 +60,9 @@ pub struct ApplicationIn {
 #[schema(as = ApplicationPatch, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes a body in the OpenAPI document; patches are merged as JSON")]
 struct ApplicationPatch {
-    #[schema(required = false)]
-    name: Option<String>,
+    #[schema(required = false, min_length = 1, max_length = 256)]
+    name: String,
+    #[schema(value_type = Option<Uid>)]
     uid: Option<String>,
     #[schema(minimum = 1, format = "uint16")]
     throttle_rate: Option<u16>,

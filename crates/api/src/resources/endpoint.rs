@@ -10,6 +10,7 @@ use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse};
 use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
+use crate::text::{Channel, Uid};
 use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -37,8 +38,10 @@ pub struct EndpointUpdate {
     pub url: String,
     /// The provider's own name for it, unique in the application.
     #[serde(default)]
+    #[schema(value_type = Option<Uid>)]
     pub uid: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
+    #[schema(max_length = 4096)]
     pub description: String,
     #[serde(default, deserialize_with = "or_default")]
     pub disabled: bool,
@@ -50,6 +53,7 @@ pub struct EndpointUpdate {
     pub filter_types: Option<Vec<String>>,
     /// `null`: messages of every channel.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<Channel>>, max_items = 10)]
     pub channels: Option<Vec<String>>,
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: BTreeMap<String, String>,
@@ -70,12 +74,15 @@ pub struct EndpointUpdate {
     pub payload_filter: Option<Value>,
     /// Attempts at once.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
     pub max_concurrency: Option<u16>,
     /// 1 to 30; `null`: as the contract says.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 30)]
     pub timeout_seconds: Option<u8>,
     /// Seconds between attempts; `[]`: no retry; `null`: as the contract says.
     #[serde(default)]
+    #[schema(max_items = 50)]
     pub retry_schedule: Option<Vec<u32>>,
     /// `application/json` or `application/xml`, where the contract offers both.
     #[serde(default)]
@@ -110,11 +117,13 @@ struct EndpointIn {
 struct EndpointPatch {
     #[schema(format = "uri")]
     url: Option<String>,
+    #[schema(value_type = Option<Uid>)]
     uid: Option<String>,
     description: Option<String>,
     disabled: Option<bool>,
     event_types: Option<Vec<String>>,
     filter_types: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<Channel>>, max_items = 10)]
     channels: Option<Vec<String>>,
     metadata: Option<BTreeMap<String, String>>,
     #[schema(minimum = 1, format = "uint16")]
@@ -124,8 +133,11 @@ struct EndpointPatch {
     contract: Option<String>,
     #[schema(value_type = Option<Object>)]
     payload_filter: Option<Value>,
+    #[schema(minimum = 1, maximum = 1000)]
     max_concurrency: Option<u16>,
+    #[schema(minimum = 1, maximum = 30)]
     timeout_seconds: Option<u8>,
+    #[schema(max_items = 50)]
     retry_schedule: Option<Vec<u32>>,
     content_type: Option<String>,
 }

@@ -10,6 +10,7 @@ use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse};
 use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
+use crate::text::{EventTypeName, Flag};
 use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -41,12 +42,15 @@ pub struct EventTypeUpdate {
     pub deprecated: bool,
     /// Who has none of these flags doesn't see the type in a portal; empty: everybody does.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<Flag>>, max_items = 100)]
     pub feature_flags: Option<Vec<String>>,
     /// A single flag, as older clients give it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Flag>)]
     pub feature_flag: Option<String>,
     /// Types with the same are shown together.
     #[serde(default)]
+    #[schema(value_type = Option<Flag>)]
     pub group_name: Option<String>,
     /// JSON Schemas by version.
     #[serde(default)]
@@ -57,6 +61,7 @@ pub struct EventTypeUpdate {
 /// What of an event type is given at its creation alone.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub struct EventTypeFirst {
+    #[schema(value_type = EventTypeName)]
     pub name: String,
 }
 
@@ -78,8 +83,11 @@ struct EventTypePatch {
     description: Option<String>,
     archived: Option<bool>,
     deprecated: Option<bool>,
+    #[schema(value_type = Option<Vec<Flag>>, max_items = 100)]
     feature_flags: Option<Vec<String>>,
+    #[schema(value_type = Option<Flag>)]
     feature_flag: Option<String>,
+    #[schema(value_type = Option<Flag>)]
     group_name: Option<String>,
     #[schema(value_type = Option<Object>)]
     schemas: Option<Value>,

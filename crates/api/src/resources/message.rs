@@ -8,6 +8,7 @@ use crate::idempotency::IdempotencyHeader;
 use crate::page::{Asked, ListResponse};
 use crate::params::{MessageParams, PageParams};
 use crate::query::Query;
+use crate::text::{Channel, EventTypeName, Tag, Uid};
 use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -38,6 +39,7 @@ pub fn routes() -> OpenApiRouter<Api> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageIn<'a> {
+    #[schema(value_type = EventTypeName)]
     pub event_type: String,
     /// Any JSON; delivered byte for byte where the contract passes it through.
     #[serde(borrow)]
@@ -45,11 +47,14 @@ pub struct MessageIn<'a> {
     pub payload: &'a RawValue,
     /// The provider's own id, unique in the application.
     #[serde(default)]
+    #[schema(value_type = Option<Uid>)]
     pub event_id: Option<String>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<Channel>>, max_items = 5)]
     pub channels: Option<Vec<String>>,
     /// Labels, for looking it up.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<Tag>>, max_items = 8)]
     pub tags: Option<Vec<String>>,
     /// Days to keep the payload, rounded up to a class of the server.
     #[serde(default)]

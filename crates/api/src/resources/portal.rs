@@ -6,6 +6,7 @@ use crate::auth::{Anything, Auth, Manage};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
+use crate::text::Flag;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -43,6 +44,7 @@ pub struct AppPortalAccessIn {
     pub read_only: Option<bool>,
     /// Event types with these flags are shown, beside those without flags.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<Flag>>, max_items = 100)]
     pub feature_flags: Option<Vec<String>>,
     /// Seconds until it ends, 3600 (an hour) to 604800 (seven days, what `null` means).
     #[serde(default)]

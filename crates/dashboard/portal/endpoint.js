@@ -1,0 +1,88 @@
+// One endpoint: what it is, its secret, and what can be done with it.
+
+import { attempts } from "./attempts.js";
+import { doing, h, notice, show, time } from "./dom.js";
+import { all, endpointForm, standing, state } from "./endpoints.js";
+
+export async function endpointPage(ask, id) {
+  const path = `/endpoint/${encodeURIComponent(id)}`;
+  const [endpoint, stats, types] = await Promise.all([
+    ask("GET", path), ask("GET", `${path}/stats`), all(ask, "/api/v1/event-type"),
+  ]);
+  document.title = `${new URL(endpoint.url).host} · Webhooks`;
+  const again = () => endpointPage(ask, id);
+  const log = h("div", {});
+  show(
+    h("p", {}, h("a", { href: "#" }, "← All endpoints")),
+    h("header", {}, h("h1", { className: "mono" }, endpoint.url), state(endpoint), actions(ask, path, endpoint, again)),
+    h("div", { className: "card pad" }, h("dl", {},
+      ...field("Description", endpoint.description || "–"),
+      ...field("Events", endpoint.eventTypes ? endpoint.eventTypes.join(", ") : "all"),
+      ...(endpoint.channels ? field("Channels", endpoint.channels.join(", ")) : []),
+      ...field("Last 28 days", h("span", { className: "numbers" }, standing(stats))),
+      ...field("Since", time(endpoint.createdAt)),
+      ...field("Secret", secret(ask, path)))),
+    h("h2", {}, "Try it"), example(ask, path, types, log),
+    h("h2", {}, "Deliveries"), log,
+  );
+  await attempts(ask, id, log);
+}
+
+function field(name, value) {
+  return [h("dt", {}, name), h("dd", {}, value)];
+}
+
+function actions(ask, path, endpoint, again) {
+  const edit = doing(async () => {
+    const form = await endpointForm(ask, "Edit the endpoint", "Save", endpoint, async (given) => {
+      await ask("PATCH", path, given);
+      await again();
+    });
+    form.showModal();
+  });
+  const toggle = doing(async () => {
+    await ask("PATCH", path, { disabled: !endpoint.disabled });
+    await again();
+  });
+  const remove = doing(async () => {
+    if (!confirm("Delete this endpoint? What still waits for it is not sent.")) return;
+    await ask("DELETE", path);
+    location.hash = "";
+  });
+  return h("div", { className: "actions" },
+    h("button", { onclick: edit }, "Edit"),
+    h("button", { onclick: toggle }, endpoint.disabled ? "Enable" : "Disable"),
+    h("button", { className: "danger", onclick: remove }, "Delete"));
+}
+
+function secret(ask, path) {
+  const place = h("span", { className: "actions" });
+  const reveal = doing(async () => {
+    const { key } = await ask("GET", `${path}/secret`);
+    const copy = doing(async () => {
+      await navigator.clipboard.writeText(key);
+      notice("The secret is in the clipboard.", "good");
+    });
+    place.replaceChildren(h("span", { className: "mono" }, key || "none"), h("button", { onclick: copy }, "Copy"), rotate);
+  });
+  const rotate = h("button", {
+    onclick: doing(async () => {
+      if (!confirm("Make a new secret? The old one stays valid for a day, where the format allows it.")) return;
+      await ask("POST", `${path}/secret/rotate`, {});
+      await reveal({ preventDefault() {}, currentTarget: rotate });
+    }),
+  }, "Rotate");
+  place.append(h("button", { onclick: reveal }, "Show"), rotate);
+  return place;
+}
+
+function example(ask, path, types, log) {
+  const names = types.length ? types.map((type) => type.name) : ["svix.ping"];
+  const choice = h("select", { "aria-label": "Event" }, names.map((name) => h("option", {}, name)));
+  const send = doing(async () => {
+    await ask("POST", `${path}/send-example`, { eventType: choice.value });
+    notice("An example is on its way.", "good");
+    setTimeout(() => log.querySelector("[data-refresh]")?.click(), 1_000);
+  });
+  return h("div", { className: "actions" }, choice, h("button", { onclick: send }, "Send an example"));
+}
