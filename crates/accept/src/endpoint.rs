@@ -2,6 +2,7 @@
 
 use crate::application::TRIES;
 use crate::check::{self, LONGEST_LIST, Problems};
+use crate::decided::as_decided;
 use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
 use postrider_contract::{Contract, FilterKind, PayloadFilter};
 use postrider_store::config::{Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId, OldSecret};
@@ -75,7 +76,8 @@ impl Accept {
                 detail: format!("the application has {MOST} endpoints already; delete some first"),
             });
         }
-        let draft = self.check_endpoint(&entry, as_decided(caller, draft, None)?)?;
+        let settings = as_decided(caller, draft.settings, None)?;
+        let draft = self.check_endpoint(&entry, EndpointDraft { settings, ..draft })?;
         let current = self.secret_for(&draft.settings.contract, "secret", draft.secret)?;
         let (id, now_ms) = (self.store.new_id(), self.clock.wall_ms());
         let endpoint = Endpoint {
@@ -103,7 +105,9 @@ impl Accept {
         edit: impl Fn(&Endpoint) -> Result<EndpointDraft, Refusal>,
     ) -> Result<Endpoint, Refusal> {
         let edited = self.edit_endpoint(caller, app, id_or_uid, None, |entry, endpoint| {
-            let draft = self.check_endpoint(entry, as_decided(caller, edit(endpoint)?, Some(endpoint))?)?;
+            let draft = edit(endpoint)?;
+            let settings = as_decided(caller, draft.settings, Some(endpoint))?;
+            let draft = self.check_endpoint(entry, EndpointDraft { settings, ..draft })?;
             if draft.settings.contract != endpoint.settings.contract {
                 self.secret_fits(&draft.settings.contract, endpoint)?;
             }
@@ -302,35 +306,6 @@ impl Accept {
             None => Ok(0),
         }
     }
-}
-
-/// What a token gives of an endpoint, with what its provider decides as it is: the contract, the limits and
-/// the retry schedule. `before`: the endpoint, if it is there.
-fn as_decided(caller: Caller, mut draft: EndpointDraft, before: Option<&Endpoint>) -> Result<EndpointDraft, Refusal> {
-    if caller.app.is_none() {
-        return Ok(draft);
-    }
-    let fixed = before.map(|row| row.settings.clone()).unwrap_or_default();
-    let given = &draft.settings;
-    let changes = |name, given: bool, same: bool| (given && !same).then_some(name);
-    let changed = [
-        changes("contract", !given.contract.is_empty(), given.contract == fixed.contract),
-        changes("throttleRate", given.throttle_rate.is_some(), given.throttle_rate == fixed.throttle_rate),
-        changes("maxConcurrency", given.max_concurrency.is_some(), given.max_concurrency == fixed.max_concurrency),
-        changes("timeoutSeconds", given.timeout_seconds.is_some(), given.timeout_seconds == fixed.timeout_seconds),
-        changes("retrySchedule", given.retry_schedule.is_some(), given.retry_schedule == fixed.retry_schedule),
-    ];
-    let changed: Vec<&str> = changed.into_iter().flatten().collect();
-    if !changed.is_empty() {
-        let detail = format!("a token can't change {}: the provider decides that", changed.join(", "));
-        return Err(Refusal::Forbidden { code: "not_allowed", detail });
-    }
-    draft.settings.contract = fixed.contract;
-    draft.settings.throttle_rate = fixed.throttle_rate;
-    draft.settings.max_concurrency = fixed.max_concurrency;
-    draft.settings.timeout_seconds = fixed.timeout_seconds;
-    draft.settings.retry_schedule = fixed.retry_schedule;
-    Ok(draft)
 }
 
 fn check_timeout(contract: &Contract, seconds: Option<u8>) -> Result<(), String> {

@@ -10,6 +10,7 @@
 mod application;
 mod caller;
 mod check;
+mod decided;
 mod endpoint;
 mod environment;
 mod event_type;

@@ -83,6 +83,16 @@ impl Api {
         reply.status.is_success().then(|| String::from_utf8_lossy(&reply.body).into_owned())
     }
 
+    /// What is at this path.
+    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+        let reply = self.call(Method::GET, path, None).await?;
+        if !reply.status.is_success() {
+            let body = String::from_utf8_lossy(&reply.body).into_owned();
+            return Err(Failure::Refused { what: format!("GET {path}"), status: reply.status.as_u16(), body });
+        }
+        Ok(serde_json::from_slice(&reply.body)?)
+    }
+
     async fn create(&self, path: &str, body: Value) -> Result<String, Failure> {
         let what = || format!("POST {path}");
         let reply = self.call(Method::POST, path, Some(body)).await?;

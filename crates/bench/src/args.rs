@@ -16,6 +16,7 @@ Examples:
   cargo run --release -p postrider-bench
   cargo run --release -p postrider-bench -- --seconds 30 --phases direct,single --json
   cargo run --release -p postrider-bench -- --phases pending --pending 1000000
+  cargo run --release -p postrider-bench -- --phases lists --pending 1000000
   cargo run --release -p postrider-bench -- --database postgres://postgres@127.0.0.1:54329
   cargo run --release -p postrider-bench -- --url http://127.0.0.1:8071 --token TOKEN --pid 4711
 
@@ -37,10 +38,10 @@ pub struct Args {
     /// Messages a second of the phase `latency`
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub rate: u64,
-    /// Messages of the phase `pending`
+    /// Messages of the phases `pending` and `lists`
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=20_000_000))]
     pub pending: u64,
-    /// What to measure; `pending` takes minutes and runs only when it is named
+    /// What to measure; `pending` and `lists` take minutes and run only when they are named
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_values = ["direct", "single", "fanout", "latency"])]
     pub phases: Vec<Phase>,
     /// Print one JSON object instead of tables
@@ -82,6 +83,8 @@ pub enum Phase {
     Latency,
     /// A restart with many retries pending
     Pending,
+    /// Listings of an application with very many attempts
+    Lists,
 }
 
 impl Args {
@@ -92,9 +95,9 @@ impl Args {
 
     /// What clap can't express.
     pub fn check(&self) -> Result<(), Failure> {
-        if self.url.is_some() && self.has(Phase::Pending) {
+        if self.url.is_some() && (self.has(Phase::Pending) || self.has(Phase::Lists)) {
             return Err(Failure::Usage(
-                "the phase `pending` restarts the server, so it can't be used with --url".into(),
+                "the phases `pending` and `lists` want a server of their own, so they can't be used with --url".into(),
             ));
         }
         Ok(())

@@ -11,6 +11,7 @@ pub const SINGLE: &str = "single";
 pub const FANOUT: &str = "fan-out";
 pub const LATENCY: &str = "latency";
 pub const PENDING: &str = "pending";
+pub const LISTS: &str = "lists";
 
 /// Everything that was measured in one run.
 #[derive(Debug, Serialize)]
@@ -22,6 +23,7 @@ pub struct Report {
     pub fanout: Option<Through>,
     pub latency: Option<Latency>,
     pub pending: Option<Pending>,
+    pub lists: Option<Lists>,
 }
 
 /// What it was measured with.
@@ -106,6 +108,20 @@ pub struct Pending {
     pub peak_memory_bytes: Option<u64>,
 }
 
+/// How long listings took of an application with so many messages, each delivered at once.
+#[derive(Debug, Serialize)]
+pub struct Lists {
+    pub messages: u64,
+    pub listed: Vec<Listed>,
+}
+
+/// One listing, asked for again and again.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    pub what: &'static str,
+    pub took: Option<Spread>,
+}
+
 impl From<&Args> for Settings {
     fn from(args: &Args) -> Settings {
         Settings {
@@ -132,7 +148,16 @@ impl Direct {
 impl Report {
     /// With nothing measured yet.
     pub fn new(machine: String, settings: Settings) -> Report {
-        Report { machine, settings, direct: None, single: None, fanout: None, latency: None, pending: None }
+        Report {
+            machine,
+            settings,
+            direct: None,
+            single: None,
+            fanout: None,
+            latency: None,
+            pending: None,
+            lists: None,
+        }
     }
 
     /// Puts the rates in proportion to the direct limit.
@@ -168,6 +193,9 @@ impl Display for Report {
         }
         if let Some(pending) = &self.pending {
             pending.fmt(out)?;
+        }
+        if let Some(lists) = &self.lists {
+            lists.fmt(out)?;
         }
         Ok(())
     }
@@ -255,6 +283,18 @@ impl Display for Pending {
         line(out, "healthy after", format!("{:.2} s", self.start_seconds))?;
         line(out, "peak after 10 s", memory(self.peak_memory_bytes))?;
         line(out, "pending after restart", count(self.pending_after))
+    }
+}
+
+impl Display for Lists {
+    fn fmt(&self, out: &mut Formatter<'_>) -> Result {
+        let title = format!("Lists of {}", grouped(self.messages));
+        writeln!(out, "\n  {title:<26}{:>12}{:>12}{:>12}", "p50", "p99", "max")?;
+        for Listed { what, took } in &self.listed {
+            let ms = |value: fn(Spread) -> f64| took.map_or_else(unknown, |took| format!("{:.2} ms", value(took)));
+            writeln!(out, "  {what:<26}{:>12}{:>12}{:>12}", ms(|s| s.p50_ms), ms(|s| s.p99_ms), ms(|s| s.max_ms))?;
+        }
+        Ok(())
     }
 }
 

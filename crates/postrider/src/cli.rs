@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::commands::{attempts, contract, dev, doctor, key, messages, migrate, send};
+use crate::commands::{attempts, contract, dev, doctor, key, messages, migrate, portal, send};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -25,6 +25,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Make, list and revoke API keys
     Key(key::KeyArgs),
+    /// Make a link with which a customer looks after its own endpoints
+    Portal(portal::PortalArgs),
     /// Send a message to an application's endpoints
     Send(send::SendArgs),
     /// List an application's messages, the newest first

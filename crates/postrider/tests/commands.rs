@@ -77,7 +77,7 @@ async fn started() -> (App, Receiver) {
 #[tokio::test]
 async fn keys_are_made_listed_and_revoked() {
     let (app, _) = started().await;
-    let made = on(&app, &["key", "create", "billing service"]).await;
+    let made = on(&app, &["key", "create", "billing service", "--scope", "read"]).await;
     let key = made.out.lines().next().unwrap().to_owned();
     insta::assert_snapshot!(made.tidy().replace(&key, "[key]"), @r"
     [key]
@@ -89,9 +89,9 @@ async fn keys_are_made_listed_and_revoked() {
 
     let listed = on(&app, &["key", "list"]).await;
     insta::assert_snapshot!(listed.tidy(), @r"
-    ID                          NAME                    CREATED               REVOKED
-    key_xxxxxxxxxxxxxxxxxxxxxx  from POSTRIDER_API_KEY  2026-01-31T12:00:00Z  -
-    key_xxxxxxxxxxxxxxxxxxxxxx  billing service         2026-01-31T12:00:00Z  -
+    ID                          NAME                    SCOPE  CREATED               REVOKED
+    key_xxxxxxxxxxxxxxxxxxxxxx  from POSTRIDER_API_KEY  all    2026-01-31T12:00:00Z  -
+    key_xxxxxxxxxxxxxxxxxxxxxx  billing service         read   2026-01-31T12:00:00Z  -
     exit 0
     ");
     let keys = on(&app, &["key", "list", "--json"]).await.json();
@@ -106,14 +106,30 @@ async fn keys_are_made_listed_and_revoked() {
     with_it.get("/api/v1/app").await.expect(401);
     let listed = on(&app, &["key", "list"]).await;
     insta::assert_snapshot!(listed.tidy(), @r"
-    ID                          NAME                    CREATED               REVOKED
-    key_xxxxxxxxxxxxxxxxxxxxxx  from POSTRIDER_API_KEY  2026-01-31T12:00:00Z  -
-    key_xxxxxxxxxxxxxxxxxxxxxx  billing service         2026-01-31T12:00:00Z  2026-01-31T12:00:00Z
+    ID                          NAME                    SCOPE  CREATED               REVOKED
+    key_xxxxxxxxxxxxxxxxxxxxxx  from POSTRIDER_API_KEY  all    2026-01-31T12:00:00Z  -
+    key_xxxxxxxxxxxxxxxxxxxxxx  billing service         read   2026-01-31T12:00:00Z  2026-01-31T12:00:00Z
     exit 0
     ");
     let again = on(&app, &["key", "revoke", "key_nonsense"]).await;
     insta::assert_snapshot!(again.tidy(), @r"
     postrider: key not found (404, not_found)
+    exit 1
+    ");
+}
+
+#[tokio::test]
+async fn a_link_for_a_customer_is_made() {
+    let (app, _) = started().await;
+    let made = on(&app, &["portal", "acme", "--read-only", "--hours", "1"]).await;
+    let (link, rest) = made.out.split_once('\n').unwrap();
+    assert!(link.starts_with(&format!("{}/portal#key=", app.url)), "{link}");
+    assert_eq!(rest, "Good for an hour. End it sooner: POST /api/v1/auth/app/acme/expire-all\n");
+    let access = on(&app, &["portal", "acme", "--json"]).await.json();
+    app.with_key(access["token"].as_str().unwrap()).get("/api/v1/app/acme").await.expect(200);
+    let none = on(&app, &["portal", "nobody"]).await;
+    insta::assert_snapshot!(none.tidy(), @r"
+    postrider: application not found (404, not_found)
     exit 1
     ");
 }

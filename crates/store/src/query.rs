@@ -6,7 +6,7 @@ use crate::task::{TaskKind, TaskStatus};
 /// How long an id may be younger than what it belongs to: a message or attempt gets it in its commit.
 const LATE_MS: i64 = 600_000;
 /// Rows that a filter looks at for one page; what it has not found then is on the next one.
-pub(crate) const LOOKED_AT: usize = 20_000;
+pub(crate) const LOOKED_AT: usize = 5_000;
 
 /// A page of a listing by id. `after` is the id where the last page ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

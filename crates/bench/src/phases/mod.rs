@@ -3,6 +3,7 @@
 mod direct;
 mod fanout;
 mod latency;
+mod lists;
 mod pending;
 mod single;
 mod through;
@@ -104,6 +105,9 @@ pub async fn run(args: &Args) -> Result<Report, Failure> {
     }
     if args.has(Phase::Pending) {
         report.pending = Some(pending::measure(&bench).await?);
+    }
+    if args.has(Phase::Lists) {
+        report.lists = Some(lists::measure(&bench).await?);
     }
     report.compare(Direct::of(direct));
     Ok(report)

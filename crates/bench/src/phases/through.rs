@@ -74,7 +74,7 @@ pub async fn measure(
 }
 
 /// Waits until everything that was accepted has arrived, or nothing comes any more.
-async fn drain(board: &Board, server: &mut Server) -> Result<(), Failure> {
+pub(super) async fn drain(board: &Board, server: &mut Server) -> Result<(), Failure> {
     let start = now_ns();
     // The counts are quick to compare, but what arrived without a known acceptance hides what is missing.
     while board.arrived_count() < board.expected_count() || board.lost() > 0 {

@@ -3,8 +3,8 @@
 use super::CommandResult;
 use crate::client::{Client, ServerArgs};
 use crate::table::Table;
-use clap::{Args, Subcommand};
-use serde::Deserialize;
+use clap::{Args, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 /// Make, list and revoke API keys.
 #[derive(Debug, Args)]
@@ -16,10 +16,16 @@ pub struct KeyArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Make a key and print it, this once
-    #[command(after_help = "Example:\n  postrider key create \"billing service\"")]
+    #[command(after_help = "\
+Examples:
+  postrider key create \"billing service\" --scope send
+  postrider key create \"support desk\" --scope read")]
     Create {
         /// What the key is for
         name: String,
+        /// What it may do: everything, only look (at all but secrets), or only send messages
+        #[arg(long, value_enum, default_value_t = Scope::All)]
+        scope: Scope,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -39,11 +45,20 @@ enum Action {
     },
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Scope {
+    All,
+    Read,
+    Send,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Key {
     id: String,
     name: String,
+    scope: String,
     #[serde(default)]
     key: String,
     created_at: String,
@@ -59,15 +74,15 @@ struct Keys {
 /// Does what was asked for.
 pub fn run(args: &KeyArgs) -> CommandResult {
     match &args.action {
-        Action::Create { name, server } => create(name, server),
+        Action::Create { name, scope, server } => create(name, *scope, server),
         Action::List { server } => list(server),
         Action::Revoke { id, server } => revoke(id, server),
     }
 }
 
-fn create(name: &str, server: &ServerArgs) -> CommandResult {
+fn create(name: &str, scope: Scope, server: &ServerArgs) -> CommandResult {
     let client = Client::new(server)?;
-    let answer = client.post(&["key"], &[], serde_json::json!({ "name": name }).to_string())?;
+    let answer = client.post(&["key"], &[], serde_json::json!({ "name": name, "scope": scope }).to_string())?;
     if server.json {
         return Ok(answer + "\n");
     }
@@ -82,9 +97,9 @@ fn list(server: &ServerArgs) -> CommandResult {
         return Ok(answer + "\n");
     }
     let keys: Keys = client.read(&answer)?;
-    let mut table = Table::new(&["ID", "NAME", "CREATED", "REVOKED"]);
+    let mut table = Table::new(&["ID", "NAME", "SCOPE", "CREATED", "REVOKED"]);
     for key in &keys.data {
-        table.row([&key.id, &key.name, &key.created_at, &key.revoked_at]);
+        table.row([&key.id, &key.name, &key.scope, &key.created_at, &key.revoked_at]);
     }
     Ok(table.text())
 }

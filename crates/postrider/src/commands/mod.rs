@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod key;
 pub mod messages;
 pub mod migrate;
+pub mod portal;
 pub mod send;
 mod serve;
 
@@ -25,6 +26,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Dev(args) => dev::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Key(args) => say(key::run(&args)),
+        Command::Portal(args) => say(portal::run(&args)),
         Command::Send(args) => say(send::run(&args)),
         Command::Messages(args) => say(messages::run(&args)),
         Command::Attempts(args) => say(attempts::run(&args)),

@@ -34,6 +34,9 @@ pub struct SendArgs {
     /// A channel that the message is for; may be repeated
     #[arg(long = "channel", value_name = "NAME")]
     channels: Vec<String>,
+    /// A label to find it by; may be repeated
+    #[arg(long = "tag", value_name = "NAME")]
+    tags: Vec<String>,
     /// Makes a repetition harmless: the same key and message are accepted once
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -50,6 +53,8 @@ struct MessageIn<'a> {
     event_id: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     channels: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
 }
 
 #[derive(Deserialize)]
@@ -69,6 +74,7 @@ pub fn run(args: &SendArgs) -> CommandResult {
         payload,
         event_id: args.event_id.as_deref(),
         channels: &args.channels,
+        tags: &args.tags,
     };
     let headers: Vec<_> = args.idempotency_key.iter().map(|key| ("idempotency-key", key.as_str())).collect();
     let answer = client.post(&["app", &args.app, "msg"], &headers, serde_json::to_string(&message)?)?;

@@ -43,6 +43,7 @@ try {
   assert((await text()).includes("Acme"));
 
   await press("Add endpoint");
+  await page.waitForSelector("dialog[open] input[type=url]");
   await page.type("input[type=url]", "nowhere:at/all");
   await press("Add");
   await says("url:");
