@@ -8,10 +8,13 @@ use crate::{Accept, Caller, Idempotency, Refusal};
 use bytes::Bytes;
 use postrider_store::config::Change;
 use postrider_store::id::{EndpointId, MessageId};
-use postrider_store::message::{Appended, Message, NewMessage};
+use postrider_store::message::{Appended, Deliver, Message, NewMessage};
 use postrider_store::{AppEntry, AppendError, RememberedAnswer};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
+
+/// How far ahead a message may be scheduled: a year.
+const LATEST_MS: i64 = 366 * 86_400_000;
 
 /// What acceptance measures of itself.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct MessageDraft {
     pub payload: Bytes,
     /// Days to keep it; `None`: as its environment or the operator says.
     pub retention_days: Option<u16>,
+    /// Not before then, epoch ms; `None`, or a time that has passed: at once.
+    pub deliver_at_ms: Option<i64>,
 }
 
 /// A message that is on disk.
@@ -74,7 +79,7 @@ impl Accept {
         only: Option<EndpointId>,
         idempotency: Option<Idempotency>,
     ) -> Result<Accepted, Refusal> {
-        check_message(draft)?;
+        check_message(draft, self.clock.wall_ms())?;
         for _ in 0..TRIES {
             let entry = match self.application(caller, app) {
                 // Another node may have made it a moment ago.
@@ -124,6 +129,7 @@ impl Accept {
                 Some(endpoint) => entry.endpoints.contains_key(&endpoint).then_some(endpoint).into_iter().collect(),
                 None => self.route(entry, &routed),
             },
+            deliver: draft.deliver_at_ms.map_or(Deliver::AtOnce, Deliver::At),
             class: self.rules.retention.class(days),
             routing: entry.routing,
             created_ms: 0,
@@ -154,6 +160,10 @@ impl Accept {
         if endpoint.settings.disabled {
             return Err(disabled());
         }
+        if message.deliver == Deliver::Cancelled {
+            let detail = "the message was cancelled; send it as a new one".into();
+            return Err(Refusal::Conflict { code: "cancelled", detail });
+        }
         if message.payload.is_empty() {
             return Err(Refusal::Conflict {
                 code: "expunged",
@@ -168,12 +178,23 @@ impl Accept {
     }
 }
 
+impl Accept {
+    /// Cancels a message: what still waits of it is not sent, and ends visibly.
+    pub async fn cancel(&self, caller: Caller, app: &str, message: &str) -> Result<(), Refusal> {
+        let message = self.message(caller, app, message).await?;
+        let due_ms = self.clock.steady_ms();
+        let change = Change::CancelMessage { message: message.id, endpoints: message.endpoints, due_ms };
+        self.store.change(message.app, change, None).await?;
+        Ok(())
+    }
+}
+
 /// What is asked for needs an endpoint that gets messages.
 pub(crate) fn disabled() -> Refusal {
     Refusal::Conflict { code: "endpoint_disabled", detail: "the endpoint is disabled; enable it first".into() }
 }
 
-fn check_message(draft: &MessageDraft) -> Result<(), Refusal> {
+fn check_message(draft: &MessageDraft, now_ms: i64) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     problems.check("eventType", check::event_type(&draft.event_type));
     if let Some(event_id) = &draft.event_id {
@@ -181,6 +202,9 @@ fn check_message(draft: &MessageDraft) -> Result<(), Refusal> {
     }
     if draft.retention_days == Some(0) {
         problems.add("payloadRetentionPeriod", "must be at least 1 day");
+    }
+    if draft.deliver_at_ms.is_some_and(|at_ms| at_ms - now_ms > LATEST_MS) {
+        problems.add("deliverAt", "is more than a year away");
     }
     problems.check("channels", check::list(&draft.channels, 5));
     for (n, channel) in draft.channels.iter().enumerate() {

@@ -8,7 +8,7 @@ use postrider_contract::{
 };
 use postrider_egress::{Call, Egress, Reply, SendError};
 use postrider_store::config::Endpoint;
-use postrider_store::message::{AttemptOutcome, AttemptRecord, Message, Retry};
+use postrider_store::message::{AttemptOutcome, AttemptRecord, Deliver, Message, Retry};
 use postrider_store::{AppEntry, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -117,6 +117,9 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
         return Ended::failed("template", reason, Outcome::Fail);
     };
     let message = match message(tools, job).await {
+        Ok(Some(message)) if message.deliver == Deliver::Cancelled => {
+            return Ended::cancelled("the message was cancelled");
+        }
         Ok(Some(message)) if message.payload.is_empty() => {
             return Ended::cancelled("the message's payload was removed");
         }

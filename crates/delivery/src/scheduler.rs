@@ -212,24 +212,30 @@ impl Scheduler {
         self.next_sweep = self.clock.steady_ms();
     }
 
-    /// Messages straight from their commit: into the lanes, or to the store when a lane is full.
+    /// Messages straight from their commit: into the lanes, or to the store when a lane is full, or their
+    /// time has not come.
     fn accepted(&mut self, messages: Vec<Arc<Message>>) {
         let now = self.clock.steady_ms();
-        let mut overflow = Vec::new();
+        let mut later = Vec::new();
         for message in messages {
             let held = Held::new(message.clone(), &self.held_bytes);
+            let due_ms = message.deliver.due_ms(now);
             for endpoint in &message.endpoints {
                 let delivery = DeliveryKey { message: message.id, endpoint: *endpoint, manual: false };
+                if due_ms > now {
+                    later.push(Scheduled { delivery, due_ms, attempts: 0 });
+                    continue;
+                }
                 let job = Job { delivery, attempts: 0, stored: false, message: held.clone(), since_ms: now };
                 let lane = self.lane(*endpoint);
                 if lane.is_anothers() || lane.push(job).is_err() {
-                    overflow.push(Scheduled { delivery, due_ms: now, attempts: 0 });
+                    later.push(Scheduled { delivery, due_ms: now, attempts: 0 });
                 }
                 self.turn(*endpoint, now);
             }
         }
-        if !overflow.is_empty() {
-            self.tools.store.park(self.tenure, overflow, false);
+        if !later.is_empty() {
+            self.tools.store.park(self.tenure, later, false);
         }
     }
 
@@ -261,6 +267,13 @@ impl Scheduler {
                 if let Some(message) = messages.first() {
                     let delivery = DeliveryKey { message: *message, endpoint: row.input.endpoint, manual: true };
                     self.store_has(delivery, due_ms);
+                }
+                return;
+            }
+            Change::CancelMessage { message, endpoints, due_ms } => {
+                self.lanes.values_mut().for_each(|lane| lane.forget_payload(message));
+                for endpoint in endpoints {
+                    self.store_has(DeliveryKey { message, endpoint, manual: false }, due_ms);
                 }
                 return;
             }

@@ -76,6 +76,13 @@ pub enum Change {
         due_ms: i64,
     },
     /// Removes a message's payload for good.
+    /// What still waits of a message ends now, visibly.
+    CancelMessage {
+        message: MessageId,
+        /// Of those it goes to.
+        endpoints: Vec<EndpointId>,
+        due_ms: i64,
+    },
     ExpungeMessage {
         message: MessageId,
     },
@@ -94,6 +101,7 @@ impl Change {
             Change::Resend { .. }
                 | Change::CreateTask(_)
                 | Change::AdvanceTask { .. }
+                | Change::CancelMessage { .. }
                 | Change::ExpungeMessage { .. }
                 | Change::ExpungeAttempt { .. }
         )

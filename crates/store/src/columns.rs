@@ -1,6 +1,27 @@
-//! Lists that the drivers store in one column.
+//! What the drivers store in one column.
 
 use crate::id::EndpointId;
+use crate::message::Deliver;
+
+const CANCELLED: i64 = -1;
+
+/// When a message goes out, as a number.
+pub fn deliver_ms(deliver: Deliver) -> Option<i64> {
+    match deliver {
+        Deliver::AtOnce => None,
+        Deliver::At(at_ms) => Some(at_ms),
+        Deliver::Cancelled => Some(CANCELLED),
+    }
+}
+
+/// What [`deliver_ms`] wrote.
+pub fn deliver_from(ms: Option<i64>) -> Deliver {
+    match ms {
+        None => Deliver::AtOnce,
+        Some(CANCELLED) => Deliver::Cancelled,
+        Some(at_ms) => Deliver::At(at_ms),
+    }
+}
 
 /// Eight bytes an id.
 pub fn endpoint_bytes(endpoints: &[EndpointId]) -> Vec<u8> {

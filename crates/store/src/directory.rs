@@ -191,6 +191,7 @@ impl Directory {
             Change::Resend { .. }
             | Change::CreateTask(_)
             | Change::AdvanceTask { .. }
+            | Change::CancelMessage { .. }
             | Change::ExpungeMessage { .. }
             | Change::ExpungeAttempt { .. } => {}
         }
@@ -269,7 +270,8 @@ impl Inner {
     fn put_endpoint(&mut self, mut endpoint: Endpoint) {
         let Some(entry) = self.apps.get_mut(&endpoint.app) else { return };
         if let Some(before) = entry.endpoints.get(&endpoint.id) {
-            endpoint.failing_since_ms = before.failing_since_ms;
+            // One that is disabled starts over when it is enabled.
+            endpoint.failing_since_ms = before.failing_since_ms.filter(|_| !endpoint.settings.disabled);
         }
         self.endpoint_apps.insert(endpoint.id, endpoint.app);
         let entry = Arc::make_mut(entry);

@@ -162,7 +162,9 @@ impl From<String> for Value {
 /// What a message is read from, in the order in which the drivers read it.
 pub fn message_columns(dialect: Dialect, content: bool) -> String {
     let payload = content_column(dialect, "m.payload", content);
-    format!("m.id, m.app, m.event_type, m.event_id, m.channels, m.tags, m.endpoints, m.created_ms, {payload}")
+    format!(
+        "m.id, m.app, m.event_type, m.event_id, m.channels, m.tags, m.endpoints, m.created_ms, {payload}, m.deliver_ms"
+    )
 }
 
 /// What an attempt is read from.

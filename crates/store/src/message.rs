@@ -19,7 +19,29 @@ pub struct Message {
     /// The endpoints that matched at acceptance, and those it was sent to by hand since; recovery never
     /// matches again.
     pub endpoints: Vec<EndpointId>,
+    pub deliver: Deliver,
     pub created_ms: i64,
+}
+
+/// When a message goes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deliver {
+    #[default]
+    AtOnce,
+    /// Not before this time, epoch ms.
+    At(i64),
+    /// Never: it was cancelled.
+    Cancelled,
+}
+
+impl Deliver {
+    /// When a delivery that nobody has begun with is due, epoch ms.
+    pub fn due_ms(self, now_ms: i64) -> i64 {
+        match self {
+            Deliver::At(at_ms) => at_ms.max(now_ms),
+            Deliver::AtOnce | Deliver::Cancelled => now_ms,
+        }
+    }
 }
 
 /// A message to commit. It gets its id in the commit.
@@ -32,6 +54,7 @@ pub struct NewMessage {
     pub tags: Vec<String>,
     pub payload: Bytes,
     pub endpoints: Vec<EndpointId>,
+    pub deliver: Deliver,
     /// Days to keep it, one of the classes of [`crate::Retention`].
     pub class: u16,
     /// The routing that `endpoints` was computed from, see [`crate::directory`].

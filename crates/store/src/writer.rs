@@ -336,6 +336,7 @@ fn stored(id: MessageId, message: NewMessage) -> Message {
         tags: message.tags,
         payload: message.payload,
         endpoints: message.endpoints,
+        deliver: message.deliver,
         created_ms: message.created_ms,
     }
 }

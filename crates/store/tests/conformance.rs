@@ -12,8 +12,8 @@ use postrider_store::config::{
 };
 use postrider_store::id::{AppId, EndpointId, KeyId, MessageId, TaskId};
 use postrider_store::message::{
-    Appended, AttemptOutcome, AttemptRecord, DeliveryKey, DeliveryState, Due, IdempotencyKey, NewMessage, Retry,
-    Scheduled, Standing,
+    Appended, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, DeliveryState, Due, IdempotencyKey, NewMessage,
+    Retry, Scheduled, Standing,
 };
 use postrider_store::query::{AttemptFilter, AttemptsOf, MessageFilter, Page, TaskFilter};
 use postrider_store::task::{Progress, Task, TaskInput, TaskKind, TaskStatus};
@@ -116,6 +116,7 @@ impl World {
             tags: vec!["vip".into()],
             payload: Bytes::copy_from_slice(payload.as_bytes()),
             endpoints: self.endpoints.clone(),
+            deliver: Deliver::AtOnce,
             class: 90,
             routing: self.store.directory().app(self.app).unwrap().routing,
             created_ms: NOW,

@@ -1,7 +1,7 @@
 //! `/api/v1/app/{app_id}/msg`: what is sent.
 
 use crate::Api;
-use crate::auth::{Auth, LookIn, SenderAuth};
+use crate::auth::{Auth, LookIn, Manage, SenderAuth};
 use crate::body::{Raw, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use postrider_accept::{Accepted, FieldProblem, MessageDraft, Refusal};
 use postrider_store::Ids;
 use postrider_store::id::MessageId;
-use postrider_store::message::Message;
+use postrider_store::message::{Deliver, Message};
 use postrider_store::query::{Found, Page};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ use super::application::ApplicationIn;
 const EXPUNGED: &str = r#"{"expired":true}"#;
 
 pub fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get)).routes(routes!(cancel))
 }
 
 /// A message as it is given.
@@ -64,10 +64,11 @@ pub struct MessageIn<'a> {
     #[serde(default)]
     #[schema(value_type = Option<i64>, minimum = 1)]
     pub payload_retention_hours: Option<u32>,
-    /// Not offered yet: a message with it is refused, rather than sent at once.
+    /// When to deliver it, at most a year ahead; `null`, or a time that has passed: at once. The endpoints are
+    /// those that want it now.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub deliver_at: Option<IgnoredAny>,
+    #[schema(format = "date-time")]
+    pub deliver_at: Option<String>,
     /// Not offered: there are no transformations.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -94,6 +95,9 @@ pub struct MessageOut {
     pub payload: Box<RawValue>,
     #[schema(format = "date-time")]
     pub timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time")]
+    pub deliver_at: Option<String>,
 }
 
 pub fn shown(ids: &Ids, message: &Message, with_content: bool) -> MessageOut {
@@ -105,6 +109,10 @@ pub fn shown(ids: &Ids, message: &Message, with_content: bool) -> MessageOut {
         tags: some_names(&message.tags),
         payload: raw_payload(&message.payload, with_content),
         timestamp: timestamp::text(message.created_ms),
+        deliver_at: match message.deliver {
+            Deliver::At(at_ms) => Some(timestamp::text(at_ms)),
+            Deliver::AtOnce | Deliver::Cancelled => None,
+        },
     }
 }
 
@@ -160,6 +168,7 @@ async fn create(
     let idempotency = idempotency.with(auth.0, &body.bytes)?;
     let given: MessageIn<'_> = parse(&body.bytes)?;
     not_offered(&given)?;
+    let deliver_at = given.deliver_at.as_deref().map(timestamp::parse).transpose();
     let by_hours = given.payload_retention_hours.map(|hours| u16::try_from(hours.div_ceil(24)).unwrap_or(u16::MAX));
     let draft = MessageDraft {
         event_type: given.event_type,
@@ -168,6 +177,7 @@ async fn create(
         tags: given.tags.unwrap_or_default(),
         payload: body.bytes.slice_ref(given.payload.get().as_bytes()),
         retention_days: given.payload_retention_period.or(by_hours),
+        deliver_at_ms: deliver_at.map_err(|msg| wrong("deliverAt", msg))?,
     };
     if let Some(application) = given.application {
         api.accept.ensure_application(auth.0, &app, application.try_into()?).await?;
@@ -178,15 +188,14 @@ async fn create(
 
 /// Refuses what would change how a message is delivered, and is not there: better than to deliver it otherwise.
 fn not_offered(given: &MessageIn<'_>) -> Result<(), ApiError> {
-    let refuse = |field: &str| {
-        let msg = "is not offered here; leave it out";
-        Err(ApiError::from(Refusal::from(FieldProblem::value(field, msg))))
-    };
-    match (&given.deliver_at, &given.transformations_params) {
-        (Some(_), _) => refuse("deliverAt"),
-        (_, Some(_)) => refuse("transformationsParams"),
-        (None, None) => Ok(()),
+    match given.transformations_params {
+        None => Ok(()),
+        Some(_) => Err(wrong("transformationsParams", "is not offered here; leave it out")),
     }
+}
+
+fn wrong(field: &str, msg: impl Into<String>) -> ApiError {
+    Refusal::from(FieldProblem::value(field, msg)).into()
 }
 
 /// The answer to a message that was given as `draft`.
@@ -201,6 +210,7 @@ pub fn accepted(ids: &Ids, accepted: Accepted, draft: MessageDraft, with_content
             tags: some_names(&draft.tags),
             payload: raw_payload(&draft.payload, with_content),
             timestamp: timestamp::text(created_ms),
+            deliver_at: draft.deliver_at_ms.map(timestamp::text),
         },
     }
 }
@@ -218,4 +228,20 @@ async fn get(
     let with_content = query.flag("with_content")?.unwrap_or(true);
     let message = api.accept.message(auth.0, &app, &message).await?;
     Ok(Json(shown(api.accept.store().ids(), &message, with_content)))
+}
+
+/// Cancel Message
+///
+/// What still waits of it, for its time or for another try, is not sent, and ends visibly. What was delivered
+/// stays delivered.
+#[utoipa::path(post, path = "/api/v1/app/{app_id}/msg/{msg_id}/cancel", tag = "Message",
+    operation_id = "v1.message.cancel", params(("app_id" = String, Path), ("msg_id" = String, Path)),
+    responses((status = 204), Errors))]
+async fn cancel(
+    State(api): State<Api>,
+    auth: Auth<Manage>,
+    Path((app, message)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    api.accept.cancel(auth.0, &app, &message).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -269,6 +269,7 @@ Ctrl-C ends it."#
             tags: vec![],
             payload: Bytes::from_static(example.payload.as_bytes()),
             retention_days: None,
+            deliver_at_ms: None,
         };
         let (before, started) = (self.inbox.newest(), Instant::now());
         let id = match self.accept.accept(self.caller, APP, &draft, None).await? {

@@ -13,6 +13,7 @@ mod listings;
 mod older_clients;
 mod portal;
 mod recovery;
+mod scheduled;
 mod secrets;
 mod statistics;
 mod upserts;

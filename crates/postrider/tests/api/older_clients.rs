@@ -56,12 +56,9 @@ async fn older_names_of_fields_are_taken_and_given() {
 async fn what_would_change_a_delivery_and_is_not_here_is_refused() {
     let (app, _) = started().await;
     let acme = app.application().await;
-    for (field, value) in [("deliverAt", json!("2030-01-01T00:00:00Z")), ("transformationsParams", json!({"a": 1}))] {
-        let mut message = json!({"eventType": "a", "payload": {}});
-        message[field] = value;
-        let refused = app.post(&format!("/api/v1/app/{acme}/msg"), message).await.expect(422);
-        assert_eq!(refused["detail"][0]["loc"], json!(["body", field]));
-    }
+    let message = json!({"eventType": "a", "payload": {}, "transformationsParams": {"a": 1}});
+    let refused = app.post(&format!("/api/v1/app/{acme}/msg"), message).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "transformationsParams"]));
     assert_eq!(app.get(&format!("/api/v1/app/{acme}/msg")).await.expect(200)["data"], json!([]));
 }
 

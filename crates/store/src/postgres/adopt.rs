@@ -1,6 +1,6 @@
 //! What a node that is gone had in memory goes back to the schedule, for the living to work on.
 
-use crate::columns::endpoints_from;
+use crate::columns::{deliver_from, endpoints_from};
 use crate::error::StoreError;
 use deadpool_postgres::{Object, Pool, Transaction};
 use tokio_postgres::Row;
@@ -54,7 +54,7 @@ async fn adopt_chunk(client: &mut Object, now_ms: i64) -> Result<Option<usize>, 
     let (node, mut watermark): (i64, i64) = (dead.get(0), dead.get(1));
     let messages = tx
         .query_typed(
-            "SELECT id, endpoints FROM messages WHERE node = $1 AND id >= $2 ORDER BY id LIMIT $3",
+            "SELECT id, endpoints, deliver_ms FROM messages WHERE node = $1 AND id >= $2 ORDER BY id LIMIT $3",
             &[(&node, Type::INT8), (&watermark, Type::INT8), (&CHUNK, Type::INT8)],
         )
         .await?;
@@ -75,24 +75,26 @@ async fn adopt_chunk(client: &mut Object, now_ms: i64) -> Result<Option<usize>, 
     Ok(Some(open))
 }
 
-/// Gives a row to every delivery of these messages (id and endpoints) that has neither an attempt nor
+/// Gives a row to every delivery of these messages (id, endpoints, when to deliver) that has neither an attempt nor
 /// a row. Returns how many there were.
 pub async fn reschedule(tx: &Transaction<'_>, messages: &[Row], now_ms: i64) -> Result<usize, StoreError> {
-    let (mut message_ids, mut endpoint_ids) = (Vec::new(), Vec::new());
+    let (mut message_ids, mut endpoint_ids, mut due) = (Vec::new(), Vec::new(), Vec::new());
     for row in messages {
         for endpoint in endpoints_from(row.get(1)) {
             message_ids.push(row.get::<_, i64>(0));
             endpoint_ids.push(endpoint.0);
+            due.push(deliver_from(row.get(2)).due_ms(now_ms));
         }
     }
     let open = tx
         .query_typed(
             "INSERT INTO schedule (endpoint, message, manual, due_ms, attempts)
-             SELECT endpoint, message, false, $3, 0 FROM unnest($1::bigint[], $2::bigint[]) AS d (message, endpoint)
+             SELECT endpoint, message, false, due_ms, 0
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS d (message, endpoint, due_ms)
              WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.message = d.message AND a.endpoint = d.endpoint)
                AND NOT EXISTS (SELECT 1 FROM schedule s WHERE s.message = d.message AND s.endpoint = d.endpoint)
              ON CONFLICT DO NOTHING RETURNING 1",
-            &[(&message_ids, Type::INT8_ARRAY), (&endpoint_ids, Type::INT8_ARRAY), (&now_ms, Type::INT8)],
+            &[(&message_ids, Type::INT8_ARRAY), (&endpoint_ids, Type::INT8_ARRAY), (&due, Type::INT8_ARRAY)],
         )
         .await?;
     Ok(open.len())

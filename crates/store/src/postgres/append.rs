@@ -1,7 +1,7 @@
 //! Messages into the transaction of a batch, all with one statement.
 
 use super::session::{Param, Session};
-use crate::columns::{endpoint_bytes, names_text};
+use crate::columns::{deliver_ms, endpoint_bytes, names_text};
 use crate::error::AppendError;
 use crate::id::{KeyId, MessageId};
 use crate::message::{Appended, NewMessage};
@@ -14,9 +14,9 @@ use tokio_postgres::{Error, Row};
 pub const APPEND: &str = "
 WITH given AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-    $8::bytea[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[], $13::smallint[], $16::text[])
+    $8::bytea[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[], $13::smallint[], $16::text[], $17::bigint[])
   AS g (id, app, routing, credential, event_type, event_id, channels, endpoints, created_ms, key, body, payload, class,
-    tags)
+    tags, deliver_ms)
 ), valid AS (
   SELECT g.* FROM given g JOIN applications a ON a.id = g.app AND a.routing = g.routing
   WHERE g.credential IS NULL
@@ -33,8 +33,10 @@ WITH given AS (
   WHERE event_id IS NOT NULL AND (key IS NULL OR id IN (SELECT message FROM keyed)) ORDER BY app, event_id
   ON CONFLICT DO NOTHING RETURNING message
 )
-INSERT INTO messages (id, class, app, node, event_type, event_id, channels, endpoints, created_ms, payload, tags)
-SELECT id, class, app, $14, event_type, event_id, channels, endpoints, created_ms, payload, tags FROM valid
+INSERT INTO messages (id, class, app, node, event_type, event_id, channels, endpoints, created_ms, payload, tags,
+  deliver_ms)
+SELECT id, class, app, $14, event_type, event_id, channels, endpoints, created_ms, payload, tags,
+  deliver_ms FROM valid
 WHERE (key IS NULL OR id IN (SELECT message FROM keyed))
   AND (event_id IS NULL OR id IN (SELECT message FROM named))
 RETURNING id";
@@ -57,6 +59,7 @@ pub struct Columns<'a> {
     tags: Vec<Option<String>>,
     endpoints: Vec<Vec<u8>>,
     created: Vec<i64>,
+    deliver: Vec<Option<i64>>,
     keys: Vec<Option<&'a [u8]>>,
     bodies: Vec<Option<&'a [u8]>>,
     payloads: Vec<&'a [u8]>,
@@ -77,6 +80,7 @@ impl<'a> Columns<'a> {
         self.tags.push(names_text(&message.tags));
         self.endpoints.push(endpoint_bytes(&message.endpoints));
         self.created.push(message.created_ms);
+        self.deliver.push(deliver_ms(message.deliver));
         self.keys.push(message.idempotency.as_ref().map(|key| &key.key[..]));
         self.bodies.push(message.idempotency.as_ref().map(|key| &key.body[..]));
         self.payloads.push(&message.payload);
@@ -84,7 +88,7 @@ impl<'a> Columns<'a> {
         self.forgets |= message.event_id.is_some() && message.idempotency.is_some();
     }
 
-    pub fn params<'b>(&'b self, node: &'b i64, first_key_ms: &'b i64) -> [Param<'b>; 16] {
+    pub fn params<'b>(&'b self, node: &'b i64, first_key_ms: &'b i64) -> [Param<'b>; 17] {
         [
             (&self.ids, Type::INT8_ARRAY),
             (&self.apps, Type::INT8_ARRAY),
@@ -102,6 +106,7 @@ impl<'a> Columns<'a> {
             (node, Type::INT8),
             (first_key_ms, Type::INT8),
             (&self.tags, Type::TEXT_ARRAY),
+            (&self.deliver, Type::INT8_ARRAY),
         ]
     }
 

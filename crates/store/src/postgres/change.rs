@@ -281,7 +281,8 @@ async fn update_endpoint(session: &Session, sealer: &Sealer, row: &Endpoint, bas
     if uid_taken(session, ENDPOINT_UID, row.app.0, row.uid.as_deref(), row.id.0).await? {
         return Ok(Err(ChangeError::Taken));
     }
-    let sql = "UPDATE endpoints SET uid = $1, settings = $2, secrets = $3, headers = $4, updated_ms = $5, version = $6
+    let sql = "UPDATE endpoints SET uid = $1, settings = $2, secrets = $3, headers = $4, updated_ms = $5, version = $6,
+                 failing_since_ms = CASE WHEN $9 THEN NULL ELSE failing_since_ms END
                WHERE id = $7 AND version = $8 RETURNING 1";
     let (settings, (secrets, headers)) = (json(&row.settings), sealed(sealer, row));
     let rows = session
@@ -296,6 +297,7 @@ async fn update_endpoint(session: &Session, sealer: &Sealer, row: &Endpoint, bas
                 int(&row.version),
                 int(&row.id.0),
                 int(&based_on),
+                (&row.settings.disabled, Type::BOOL),
             ],
         )
         .await?;

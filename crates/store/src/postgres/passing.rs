@@ -3,10 +3,11 @@
 use super::change::{Result, Touched, by_id, int, text};
 use super::session::Session;
 use crate::change::Change;
+use crate::columns::deliver_ms;
 use crate::error::ChangeError;
 use crate::id::{EndpointId, MessageId};
 use crate::json::json;
-use crate::message::EXPUNGED;
+use crate::message::{Deliver, EXPUNGED};
 use crate::task::Task;
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
@@ -36,6 +37,15 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
             }
             send(session, messages, row.input.endpoint, *due_ms).await?;
             return Ok(Ok(None));
+        }
+        Change::CancelMessage { message, due_ms, .. } => {
+            let sql = "UPDATE schedule SET due_ms = $1 WHERE message = $2";
+            session.query(sql, &[int(due_ms), int(&message.0)]).await?;
+            let sql = "UPDATE messages SET deliver_ms = $1 WHERE id = $2 RETURNING 1";
+            let cancelled = deliver_ms(Deliver::Cancelled);
+            let found = !session.query(sql, &[(&cancelled, Type::INT8), int(&message.0)]).await?.is_empty();
+            // The other nodes forget what they have of it, as of one whose payload was removed.
+            return Ok(if found { Ok(Some(by_id("expunged", message.0))) } else { Err(ChangeError::NotFound) });
         }
         Change::ExpungeMessage { message } => {
             let sql = "UPDATE messages SET payload = '' WHERE id = $1 RETURNING 1";

@@ -3,7 +3,7 @@
 use super::adopt::get;
 use super::lanes;
 use super::refresh::Refresh;
-use crate::columns::{endpoints_from, names_from};
+use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, Sql, Value, attempt_columns, message_columns};
@@ -164,6 +164,7 @@ fn message(row: &Row) -> Message {
         endpoints: endpoints_from(row.get(6)),
         created_ms: row.get(7),
         payload: Bytes::copy_from_slice(row.get(8)),
+        deliver: deliver_from(row.get(9)),
     }
 }
 

@@ -1,5 +1,7 @@
 -- What a message is labelled with, for whoever looks for it; endpoints don't filter by it.
 ALTER TABLE messages ADD COLUMN tags text;
+-- Not before then; NULL: at once; -1: never, it was cancelled.
+ALTER TABLE messages ADD COLUMN deliver_ms bigint;
 
 ALTER TABLE environments ADD COLUMN settings text NOT NULL DEFAULT '{}';
 ALTER TABLE environments ADD COLUMN updated_ms bigint NOT NULL DEFAULT 0;

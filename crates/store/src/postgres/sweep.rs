@@ -25,7 +25,7 @@ pub async fn sweep(pool: &Pool, now_ms: i64) -> Result<usize, StoreError> {
     // A living node works on what is above its mark; what is below it, it has written down.
     let messages = tx
         .query_typed(
-            "SELECT m.id, m.endpoints FROM messages m LEFT JOIN nodes n ON n.id = m.node
+            "SELECT m.id, m.endpoints, m.deliver_ms FROM messages m LEFT JOIN nodes n ON n.id = m.node
              WHERE m.id >= $1 AND m.id < $2 AND (n.id IS NULL OR n.adopted OR (NOT n.dead AND m.id < n.watermark))
              ORDER BY m.id LIMIT $3",
             &[(&from, Type::INT8), (&until, Type::INT8), (&CHUNK, Type::INT8)],

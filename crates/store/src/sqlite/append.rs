@@ -1,6 +1,6 @@
 //! Messages into the transaction of a batch.
 
-use crate::columns::{endpoint_bytes, endpoints_from, names_text};
+use crate::columns::{deliver_ms, endpoint_bytes, endpoints_from, names_text};
 use crate::error::AppendError;
 use crate::id::{AppId, EndpointId, MessageId};
 use crate::message::{Appended, IdempotencyKey, NewMessage};
@@ -33,7 +33,7 @@ pub fn append(
         tx.prepare_cached("INSERT INTO event_ids VALUES (?, ?, ?)")?.execute(params![message.app.0, event_id, id.0])?;
     }
     let key = message.idempotency.as_ref();
-    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
         id.0,
         message.app.0,
         message.event_type,
@@ -46,6 +46,7 @@ pub fn append(
         &message.payload[..],
         message.class,
         names_text(&message.tags),
+        deliver_ms(message.deliver),
     ])?;
     Ok(Ok(Appended::New(id)))
 }

@@ -194,9 +194,12 @@ fn update_endpoint(tx: &Transaction<'_>, sealer: &Sealer, row: &Endpoint, based_
         return Ok(Err(ChangeError::Taken));
     }
     let (secrets, headers) = sealed(sealer, row);
+    // One that is disabled starts over when it is enabled.
     let updated = tx
         .prepare_cached(
-            "UPDATE endpoints SET uid = ?, settings = ?, secrets = ?, headers = ?, updated_ms = ?, version = ? WHERE id = ? AND version = ?",
+            "UPDATE endpoints SET uid = ?, settings = ?, secrets = ?, headers = ?, updated_ms = ?, version = ?,
+               failing_since_ms = CASE WHEN ? THEN NULL ELSE failing_since_ms END
+             WHERE id = ? AND version = ?",
         )?
         .execute(params![
             row.uid,
@@ -205,6 +208,7 @@ fn update_endpoint(tx: &Transaction<'_>, sealer: &Sealer, row: &Endpoint, based_
             headers,
             row.updated_ms,
             row.version,
+            row.settings.disabled,
             row.id.0,
             based_on
         ])?;

@@ -3,10 +3,11 @@
 use super::append::add_endpoint;
 use super::record::schedule;
 use crate::change::Change;
+use crate::columns::deliver_ms;
 use crate::error::ChangeError;
 use crate::id::{EndpointId, MessageId};
 use crate::json::json;
-use crate::message::{DeliveryKey, EXPUNGED, Scheduled};
+use crate::message::{Deliver, DeliveryKey, EXPUNGED, Scheduled};
 use crate::task::Task;
 use rusqlite::{Transaction, params};
 
@@ -19,6 +20,12 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
         Change::CreateTask(task) => create(tx, task)?,
         Change::AdvanceTask { row, based_on, messages, due_ms } => {
             return advance(tx, row, *based_on, (messages, *due_ms)).map(Some);
+        }
+        Change::CancelMessage { message, due_ms, .. } => {
+            tx.prepare_cached("UPDATE schedule SET due_ms = ? WHERE message = ?")?
+                .execute(params![due_ms, message.0])?;
+            tx.prepare_cached("UPDATE messages SET deliver_ms = ? WHERE id = ?")?
+                .execute(params![deliver_ms(Deliver::Cancelled), message.0])?
         }
         Change::ExpungeMessage { message } => {
             tx.prepare_cached("UPDATE messages SET payload = x'' WHERE id = ?")?.execute([message.0])?

@@ -1,6 +1,6 @@
 //! Reading what passed through.
 
-use crate::columns::{endpoints_from, names_from};
+use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, Sql, Value, attempt_columns, message_columns};
 use crate::message::{Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Scheduled, Standing};
@@ -163,6 +163,7 @@ pub fn message_row(row: &Row<'_>) -> Result<Message> {
         endpoints: endpoints_from(row.get_ref(6)?.as_blob()?),
         created_ms: row.get(7)?,
         payload: Bytes::from(row.get::<_, Vec<u8>>(8)?),
+        deliver: deliver_from(row.get(9)?),
     })
 }
 

@@ -3,9 +3,9 @@
 //! Nothing is matched again: the message holds the endpoints that matched when it was accepted.
 
 use super::record::schedule;
-use crate::columns::endpoints_from;
+use crate::columns::{deliver_from, endpoints_from};
 use crate::id::MessageId;
-use crate::message::{DeliveryKey, Scheduled};
+use crate::message::{Deliver, DeliveryKey, Scheduled};
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, params};
 
 /// Messages looked at in one transaction.
@@ -20,17 +20,17 @@ pub fn recover(conn: &mut Connection, now_ms: i64) -> Result<usize> {
     loop {
         let tx = conn.transaction()?;
         let chunk = chunk(&tx, from)?;
-        for (message, endpoints) in &chunk {
+        for Accepted { message, endpoints, deliver } in &chunk {
             for endpoint in endpoints_from(endpoints) {
-                let delivery = DeliveryKey { message: MessageId(*message), endpoint, manual: false };
+                let delivery = DeliveryKey { message: *message, endpoint, manual: false };
                 if !settled(&tx, delivery)? {
-                    schedule(&tx, &Scheduled { delivery, due_ms: now_ms, attempts: 0 })?;
+                    schedule(&tx, &Scheduled { delivery, due_ms: deliver.due_ms(now_ms), attempts: 0 })?;
                     found += 1;
                 }
             }
         }
-        if let Some((last, _)) = chunk.last() {
-            from = last + 1;
+        if let Some(last) = chunk.last() {
+            from = last.message.0 + 1;
             tx.execute("INSERT OR REPLACE INTO meta VALUES ('watermark', ?)", [from])?;
         }
         tx.commit()?;
@@ -40,9 +40,19 @@ pub fn recover(conn: &mut Connection, now_ms: i64) -> Result<usize> {
     }
 }
 
-fn chunk(tx: &Transaction<'_>, from: i64) -> Result<Vec<(i64, Vec<u8>)>> {
-    tx.prepare_cached("SELECT id, endpoints FROM messages WHERE id >= ? ORDER BY id LIMIT ?")?
-        .query_map(params![from, CHUNK as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
+/// What of a message recovery needs.
+struct Accepted {
+    message: MessageId,
+    endpoints: Vec<u8>,
+    deliver: Deliver,
+}
+
+fn chunk(tx: &Transaction<'_>, from: i64) -> Result<Vec<Accepted>> {
+    tx.prepare_cached("SELECT id, endpoints, deliver_ms FROM messages WHERE id >= ? ORDER BY id LIMIT ?")?
+        .query_map(params![from, CHUNK as i64], |row| {
+            let (message, deliver) = (MessageId(row.get(0)?), deliver_from(row.get(2)?));
+            Ok(Accepted { message, endpoints: row.get(1)?, deliver })
+        })?
         .collect()
 }
 
