@@ -11,7 +11,7 @@ pub fn kept(name: &str) -> PathBuf {
 }
 
 /// What `program` needs, installed once; false where there is no such program, which in CI is a failure.
-fn installed(program: &str, dir: &Path, packages: &str, install: impl FnOnce()) -> bool {
+pub fn installed(program: &str, dir: &Path, packages: &str, install: impl FnOnce()) -> bool {
     let is_there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !is_there {
         assert!(std::env::var_os("CI").is_none(), "{program} is not installed, and what it runs must be tested here");
