@@ -51,6 +51,35 @@ async fn each_misbehaviour_has_its_error_code() {
 }
 
 #[tokio::test]
+async fn a_redirect_is_not_followed_whatever_the_contract() {
+    let (app, receiver) = (App::start().await, Receiver::start().await);
+    receiver.answer("/moved", Answer::status(302).header("location", &receiver.url("/target")));
+    let acme = app.application().await;
+    for (contract, event_type, payload) in [
+        ("standard", "a", json!({})),
+        ("tellescope", "endusers.create", json!({"records": []})),
+        ("tiledesk", "lead.create", json!({})),
+        ("scope", "user/created", json!({"id": "1"})),
+        ("uplodr", "store.created", json!({})),
+        ("telerivet", "send_status", json!({})),
+    ] {
+        let endpoint = json!({
+            "url": receiver.url("/moved"), "contract": contract, "secret": SECRETS[usize::from(contract == "standard")],
+            "eventTypes": if contract == "standard" { json!(null) } else { json!([event_type]) }, "retrySchedule": []
+        });
+        let endpoint = app.endpoint(&acme, endpoint).await;
+        let message = app.send(&acme, event_type, payload).await;
+        let attempt = app.wait_for_attempts(&acme, &message, 1).await.remove(0);
+        assert_eq!((&attempt["responseStatusCode"], &attempt["status"]), (&json!(302), &json!(2)), "{contract}");
+        app.delete(&format!("/api/v1/app/{acme}/endpoint/{endpoint}")).await.expect(204);
+    }
+    assert_eq!((receiver.count("/moved"), receiver.count("/target")), (6, 0));
+}
+
+/// Of any contract, and of those that want `whsec_`.
+const SECRETS: [&str; 2] = ["sixteen or more of them", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"];
+
+#[tokio::test]
 async fn a_response_is_read_up_to_its_cap_and_the_rest_is_dropped() {
     let app = App::start().await;
     for behaviour in [Behaviour::Gibibyte, Behaviour::EndlessChunks] {

@@ -1,0 +1,76 @@
+//! The pages of the five systems: every command on them is run, in its order, against a server that was started as
+//! the page says.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use postrider_testkit::process::Serve;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
+const SYSTEMS: [&str; 5] = ["tellescope", "tiledesk", "scope", "uplodr", "telerivet"];
+
+/// The commands of a page, a line each where they fit one.
+fn commands(page: &str) -> Vec<String> {
+    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.flat_map(str::lines).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_command_on_the_pages_of_the_systems_does_what_it_says() {
+    for system in SYSTEMS {
+        let page = format!("{}/../../docs/{system}.md", env!("CARGO_MANIFEST_DIR"));
+        let page = std::fs::read_to_string(page).unwrap();
+        let lines = commands(&page);
+        let serve = format!("postrider serve --default-contract {system}");
+        assert_eq!(lines[1], serve);
+
+        let dir = TempDir::new().unwrap();
+        let mut server = Serve::embedded(BINARY, dir.path());
+        server.args = vec!["--default-contract".to_owned(), system.to_owned()];
+        server.env.retain(|(name, _)| name != "POSTRIDER_API_KEY");
+        server.env.push(("POSTRIDER_API_KEY".to_owned(), "a-key-that-you-choose".to_owned()));
+        let process = server.start().await;
+        // The server runs already, and elsewhere; what curl gets must be a success.
+        let here = lines[0].replace("http://127.0.0.1:8071", &process.client.url);
+        let rest = lines[2..].join("\n").replace("curl ", "curl -sSf ");
+        let output = Command::new("bash").args(["-ec", &format!("{here}\n{rest}")]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{system}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        let calls = lines.iter().filter(|line| line.starts_with("curl ")).count();
+        assert_eq!(said.matches(r#"{"id":""#).count(), calls, "{system}: {said}");
+        // And the command that looks at it afterwards.
+        let (_, after) = page.split_once("Then `postrider ").unwrap();
+        let looks: Vec<&str> = after.split('`').next().unwrap().split(' ').collect();
+        let mut look = Command::new(BINARY);
+        look.args(looks).env("POSTRIDER_URL", &process.client.url).env("POSTRIDER_API_KEY", "a-key-that-you-choose");
+        let output = look.output().unwrap();
+        assert!(output.status.success(), "{system}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_tests_that_the_pages_name_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for system in SYSTEMS {
+        let page = std::fs::read_to_string(root.join(format!("docs/{system}.md"))).unwrap();
+        let mut named = 0;
+        for row in page.lines().filter(|line| line.starts_with("| ") && line.contains(".rs`")) {
+            let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+            for part in tests.split("; ") {
+                let mut quoted = part.split('`');
+                let file = quoted.nth(1).unwrap();
+                let dir =
+                    if file.contains('/') && !file.starts_with("api/") { "crates" } else { "crates/postrider/tests" };
+                let text =
+                    std::fs::read_to_string(root.join(dir).join(file)).unwrap_or_else(|_| panic!("{system}: {file}"));
+                let names = quoted.next().unwrap().split(['(', ',', ' ']).filter(|word| word.contains('_'));
+                for name in names {
+                    assert!(text.contains(&format!("fn {name}(")), "{system}: {file} has no {name}");
+                    named += 1;
+                }
+            }
+        }
+        assert!(named > 3, "{system}: {named}");
+    }
+}
