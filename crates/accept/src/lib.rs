@@ -16,6 +16,7 @@ mod environment;
 mod event_type;
 mod example;
 mod expunge;
+mod failure;
 mod idempotency;
 mod key;
 mod message;

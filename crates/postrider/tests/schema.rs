@@ -32,6 +32,7 @@ async fn fixtures(app: &App) -> String {
         ("endpoint_id", &endpoint),
         ("msg_id", &message),
         ("attempt_id", &attempt),
+        ("error_id", &attempt),
         ("task_id", &task),
         ("event_type_name", "user.created"),
         ("environment_id", &environment),

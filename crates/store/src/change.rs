@@ -87,6 +87,11 @@ pub enum Change {
         message: MessageId,
     },
     /// Removes an attempt's response for good.
+    /// A failure that somebody has done with.
+    ClearAttempt {
+        message: MessageId,
+        attempt: AttemptId,
+    },
     ExpungeAttempt {
         message: MessageId,
         attempt: AttemptId,
@@ -103,6 +108,7 @@ impl Change {
                 | Change::AdvanceTask { .. }
                 | Change::CancelMessage { .. }
                 | Change::ExpungeMessage { .. }
+                | Change::ClearAttempt { .. }
                 | Change::ExpungeAttempt { .. }
         )
     }

@@ -193,6 +193,7 @@ impl Directory {
             | Change::AdvanceTask { .. }
             | Change::CancelMessage { .. }
             | Change::ExpungeMessage { .. }
+            | Change::ClearAttempt { .. }
             | Change::ExpungeAttempt { .. } => {}
         }
     }

@@ -236,6 +236,9 @@ pub fn attempts(dialect: Dialect, of: AttemptsOf, filter: &AttemptFilter, page: 
         Some(false) => listing.only("coalesce(a.error_code, '') <> 'cancelled'", vec![]),
         None => {}
     }
+    if filter.uncleared {
+        listing.only("NOT a.cleared", vec![]);
+    }
     if let Some(class) = filter.status_class {
         listing.only("a.status / 100 = ?", vec![i64::from(class / 100).into()]);
     }

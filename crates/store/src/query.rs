@@ -63,6 +63,8 @@ pub struct AttemptFilter {
     pub success: Option<bool>,
     /// Whether they ended without a request.
     pub cancelled: Option<bool>,
+    /// Leaves out failures that somebody has done with.
+    pub uncleared: bool,
     /// 0 for those without a response, else 100, 200, ….
     pub status_class: Option<u16>,
     pub endpoint: Option<EndpointId>,
@@ -74,6 +76,7 @@ impl AttemptFilter {
     pub(crate) fn is_selective(&self) -> bool {
         self.success == Some(true)
             || self.cancelled.is_some()
+            || self.uncleared
             || self.status_class.is_some()
             || self.messages.is_selective()
     }

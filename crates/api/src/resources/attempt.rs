@@ -113,7 +113,14 @@ fn attempt_filter(query: &Query) -> Result<AttemptFilter, ApiError> {
     if status_class.is_some_and(|class| class % 100 != 0 || class > 500) {
         return Err(ApiError::query("status_code_class", "use 0, 100, 200, 300, 400 or 500"));
     }
-    Ok(AttemptFilter { success, cancelled, status_class, endpoint: None, messages: query.message_filter()? })
+    Ok(AttemptFilter {
+        success,
+        cancelled,
+        uncleared: false,
+        status_class,
+        endpoint: None,
+        messages: query.message_filter()?,
+    })
 }
 
 async fn page_of(

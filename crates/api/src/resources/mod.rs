@@ -4,6 +4,7 @@ mod application;
 mod attempt;
 mod attempted;
 mod endpoint;
+mod endpoint_error;
 mod endpoint_headers;
 mod endpoint_secret;
 mod endpoint_stats;
@@ -39,6 +40,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(message::routes())
         .merge(attempt::routes())
         .merge(attempted::routes())
+        .merge(endpoint_error::routes())
         .merge(endpoint_stats::routes())
         .merge(example::routes())
         .merge(expunge::routes())

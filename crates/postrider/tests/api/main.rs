@@ -3,6 +3,7 @@
 
 mod deletion;
 mod environments;
+mod errors;
 mod examples;
 mod expunge;
 mod failing;

@@ -52,6 +52,10 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
             let found = !session.query(sql, &[int(&message.0)]).await?.is_empty();
             return Ok(if found { Ok(Some(by_id("expunged", message.0))) } else { Err(ChangeError::NotFound) });
         }
+        Change::ClearAttempt { message, attempt } => {
+            let sql = "UPDATE attempts SET cleared = true WHERE id = $1 AND message = $2 AND NOT cleared RETURNING 1";
+            session.query(sql, &[int(&attempt.0), int(&message.0)]).await?.len()
+        }
         Change::ExpungeAttempt { message, attempt } => {
             let sql = "UPDATE attempts SET response = $1 WHERE id = $2 AND message = $3 RETURNING 1";
             let response = EXPUNGED.as_bytes();

@@ -22,6 +22,8 @@ ALTER TABLE endpoints ADD COLUMN lane bigint;
 -- Where a delivery stands: its last attempt, also of a message that went to thousands of endpoints.
 CREATE INDEX attempt_delivery ON attempts (message, endpoint, id);
 DROP INDEX attempt_message;
+-- A failure that somebody has done with: it is no longer listed among the errors of its endpoint.
+ALTER TABLE attempts ADD COLUMN cleared boolean NOT NULL DEFAULT false;
 -- Failures are few, or their endpoint has other troubles: finding them costs the others nothing.
 CREATE INDEX attempt_failed ON attempts (endpoint, id) WHERE NOT success;
 

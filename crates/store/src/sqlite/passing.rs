@@ -30,6 +30,9 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
         Change::ExpungeMessage { message } => {
             tx.prepare_cached("UPDATE messages SET payload = x'' WHERE id = ?")?.execute([message.0])?
         }
+        Change::ClearAttempt { message, attempt } => tx
+            .prepare_cached("UPDATE attempts SET cleared = 1 WHERE id = ? AND message = ? AND NOT cleared")?
+            .execute(params![attempt.0, message.0])?,
         Change::ExpungeAttempt { message, attempt } => tx
             .prepare_cached("UPDATE attempts SET response = ? WHERE id = ? AND message = ?")?
             .execute(params![EXPUNGED.as_bytes(), attempt.0, message.0])?,

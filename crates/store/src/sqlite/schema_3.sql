@@ -14,6 +14,9 @@ ALTER TABLE api_keys ADD COLUMN session TEXT;
 ALTER TABLE api_keys ADD COLUMN expires_ms INTEGER;
 CREATE INDEX api_key_app ON api_keys (app) WHERE app IS NOT NULL;
 
+-- A failure that somebody has done with: it is no longer listed among the errors of its endpoint.
+ALTER TABLE attempts ADD COLUMN cleared INTEGER NOT NULL DEFAULT 0;
+
 -- Failures are few, or their endpoint has other troubles: finding them costs the others nothing.
 CREATE INDEX attempt_failed ON attempts (endpoint, id) WHERE NOT success;
 
