@@ -25,6 +25,7 @@ mod refusal;
 mod route;
 mod standing;
 mod task;
+mod test_send;
 mod token;
 
 pub use application::ApplicationDraft;
@@ -39,6 +40,7 @@ pub use message::{AcceptMetrics, Accepted, MessageDraft};
 pub use refusal::{FieldProblem, Refusal};
 pub use route::Routed;
 pub use task::Window;
+pub use test_send::TestDraft;
 pub use token::TokenDraft;
 
 use bytes::Bytes;

@@ -20,6 +20,7 @@ mod not_implemented;
 mod portal;
 mod status;
 mod task;
+mod test_send;
 
 pub use not_implemented::OPERATIONS as NOT_IMPLEMENTED;
 pub use status::MessageStatus;
@@ -43,6 +44,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(endpoint_error::routes())
         .merge(endpoint_stats::routes())
         .merge(example::routes())
+        .merge(test_send::routes())
         .merge(expunge::routes())
         .merge(task::routes())
         .merge(portal::routes())

@@ -1,4 +1,4 @@
-//! Examples of events, sent to one endpoint.
+//! Examples of events and tests, sent to one endpoint.
 
 use super::started;
 use serde_json::json;
@@ -47,4 +47,46 @@ async fn an_example_goes_to_its_endpoint_alone_whatever_that_filters_by() {
     app.post(&path, json!({"eventType": "unheard.of"})).await.expect(404);
     app.patch(path.trim_end_matches("/send-example"), json!({"disabled": true})).await.expect(200);
     assert_eq!(app.post(&path, json!({"eventType": "svix.ping"})).await.expect(409)["code"], "endpoint_disabled");
+}
+
+#[tokio::test]
+async fn an_endpoint_is_tried_with_a_payload_or_the_last_message_of_a_type() {
+    let (app, receiver) = started().await;
+    let acme = app.application().await;
+    for name in ["a", "b"] {
+        app.post("/api/v1/event-type", json!({"name": name, "description": name})).await.expect(201);
+    }
+    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/hook"), "eventTypes": ["b"]})).await;
+    app.endpoint(&acme, json!({"url": receiver.url("/other"), "eventTypes": ["none.*"]})).await;
+    let path = format!("/api/v1/app/{acme}/endpoint/{endpoint}/test");
+    assert_eq!(app.post(&path, json!({})).await.expect(409)["code"], "no_message");
+
+    let mut last = String::new();
+    for n in 0..3 {
+        last = app.send(&acme, "a", json!({"n": n})).await;
+    }
+    let tried = app.post(&path, json!({"eventType": "a"})).await.expect(202);
+    assert_eq!(tried, json!({"msgId": last}), "the last of its type, though the endpoint filters by another");
+    assert_eq!(receiver.wait_for("/hook", 1).await[0].json(), json!({"n": 2}));
+    let of_its_own = app.send(&acme, "b", json!({"n": 9})).await;
+    receiver.wait_for("/hook", 2).await;
+    app.send(&acme, "a", json!({"n": 10})).await;
+    assert_eq!(app.post(&path, json!({})).await.expect(202), json!({"msgId": of_its_own}));
+    assert_eq!(receiver.wait_for("/hook", 3).await[2].json(), json!({"n": 9}));
+    let given = app.post(&path, json!({"eventType": "a", "payload": {"mine": true}})).await.expect(202);
+    assert_eq!(receiver.wait_for("/hook", 4).await[3].json(), json!({"mine": true}));
+    let attempts = app.wait_for_attempts(&acme, given["msgId"].as_str().unwrap(), 1).await;
+    assert_eq!(attempts[0]["endpointId"], endpoint);
+    receiver.expect_silence("/other", Duration::from_millis(100)).await;
+
+    assert_eq!(
+        app.post(&path, json!({"payload": {}})).await.expect(422)["detail"][0]["loc"],
+        json!(["body", "eventType"])
+    );
+    let token = app.post(&format!("/api/v1/auth/app-portal-access/{acme}"), json!({})).await.expect(200);
+    let token = app.with_key(token["token"].as_str().unwrap());
+    token.post(&path, json!({"eventType": "a", "payload": {}})).await.expect(403);
+    token.post(&path, json!({"eventType": "a"})).await.expect(202);
+    app.patch(path.trim_end_matches("/test"), json!({"disabled": true})).await.expect(200);
+    assert_eq!(app.post(&path, json!({})).await.expect(409)["code"], "endpoint_disabled");
 }
