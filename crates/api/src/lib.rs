@@ -23,6 +23,7 @@ pub use serve::{Listener, serve};
 
 use axum::Router;
 use postrider_accept::Accept;
+use postrider_delivery::Renderer;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -34,6 +35,8 @@ const BODIES_KIB: usize = 128 << 10;
 #[derive(Clone, Debug)]
 pub struct Api {
     pub(crate) accept: Accept,
+    /// Makes requests to be looked at.
+    pub(crate) renderer: Renderer,
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) registry: Arc<Registry>,
     /// Where people reach this server; `None`: where a request did.
@@ -41,8 +44,8 @@ pub struct Api {
 }
 
 impl Api {
-    pub fn new(accept: Accept, registry: Arc<Registry>, public_url: Option<String>) -> Api {
-        Api { accept, bodies: Arc::new(Semaphore::new(BODIES_KIB)), registry, public_url }
+    pub fn new(accept: Accept, renderer: Renderer, registry: Arc<Registry>, public_url: Option<String>) -> Api {
+        Api { accept, renderer, bodies: Arc::new(Semaphore::new(BODIES_KIB)), registry, public_url }
     }
 
     /// The routes, for [`serve`].

@@ -1,16 +1,14 @@
 //! One try of one delivery: read the endpoint as it is now, render, send, judge.
 
 use crate::job::Job;
+use crate::render::{Renderer, not_loaded};
 use bytes::Bytes;
 use postrider_clock::Clock;
-use postrider_contract::{
-    Answer, ApplicationView, Book, ContentType, Contract, EndpointView, MessageView, Outcome, Outgoing, Request,
-};
+use postrider_contract::{Answer, Book, Contract, Outcome};
 use postrider_egress::{Call, Egress, Reply, SendError};
 use postrider_store::config::Endpoint;
 use postrider_store::message::{AttemptOutcome, AttemptRecord, Deliver, Message, Retry};
 use postrider_store::{AppEntry, Store};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +18,7 @@ pub struct Tools {
     pub store: Store,
     pub egress: Egress,
     pub contracts: Arc<Book>,
-    /// The operator's settings for contracts, by contract.
-    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    pub renderer: Renderer,
     pub clock: Clock,
 }
 
@@ -113,8 +110,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
 
 async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> Ended {
     let Some(contract) = tools.contracts.get(&endpoint.settings.contract) else {
-        let reason = format!("the contract {:?} is not loaded; start with --contracts DIR", endpoint.settings.contract);
-        return Ended::failed("template", reason, Outcome::Fail);
+        return Ended::failed("template", not_loaded(&endpoint.settings.contract), Outcome::Fail);
     };
     let message = match message(tools, job).await {
         Ok(Some(message)) if message.deliver == Deliver::Cancelled => {
@@ -128,7 +124,8 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
         // Nothing was sent: this is our own trouble, and worth another try.
         Err(reason) => return Ended::failed("cancelled", reason, Outcome::Retry),
     };
-    let request = match render(tools, job, app, endpoint, contract, &message) {
+    let now_ms = tools.clock.wall_ms();
+    let request = match tools.renderer.request((app, endpoint), &message, job.attempts + 1, now_ms) {
         Ok(request) => request,
         Err(reason) => return Ended::failed("template", reason, Outcome::Fail),
     };
@@ -154,54 +151,6 @@ async fn message(tools: &Tools, job: &Job) -> Result<Option<Arc<Message>>, Strin
     }
     let read = tools.store.message_by_id(job.delivery.message).await;
     read.map(|message| message.map(Arc::new)).map_err(|error| error.to_string())
-}
-
-fn render(
-    tools: &Tools,
-    job: &Job,
-    app: &AppEntry,
-    endpoint: &Endpoint,
-    contract: &Contract,
-    message: &Message,
-) -> Result<Request, String> {
-    let ids = tools.store.ids();
-    let (message_id, endpoint_id, app_id) = (ids.text(message.id), ids.text(endpoint.id), ids.text(app.app.id));
-    let now_ms = tools.clock.wall_ms();
-    let secrets = endpoint.secrets.in_force(now_ms);
-    let headers: Vec<_> = endpoint.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let content_type = endpoint.settings.content_type.as_deref().and_then(|text| text.parse().ok());
-    let nothing = BTreeMap::new();
-    let outgoing = Outgoing {
-        message: MessageView {
-            id: &message_id,
-            event_type: &message.event_type,
-            event_id: message.event_id.as_deref(),
-            payload: &message.payload,
-            created_ms: message.created_ms,
-        },
-        endpoint: EndpointView {
-            id: &endpoint_id,
-            uid: endpoint.uid.as_deref(),
-            url: &endpoint.settings.url,
-            event_types: &endpoint.settings.event_types,
-            metadata: &endpoint.settings.metadata,
-            content_type: content_type.or(contract.content_types().first().copied()).unwrap_or(ContentType::Json),
-            created_ms: endpoint.created_ms,
-            updated_ms: endpoint.updated_ms,
-        },
-        application: ApplicationView {
-            id: &app_id,
-            uid: app.app.uid.as_deref(),
-            name: &app.app.settings.name,
-            metadata: &app.app.settings.metadata,
-        },
-        secrets: &secrets,
-        headers: &headers,
-        settings: tools.settings.get(contract.name()).unwrap_or(&nothing),
-        attempt: job.attempts + 1,
-        now_ms,
-    };
-    contract.render(&outgoing).map_err(|error| error.to_string())
 }
 
 fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {

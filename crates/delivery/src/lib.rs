@@ -14,8 +14,10 @@ mod job;
 mod lane;
 mod metrics;
 mod pace;
+mod render;
 mod scheduler;
 mod tasks;
 
 pub use metrics::DeliveryMetrics;
+pub use render::Renderer;
 pub use scheduler::{Delivery, Options};

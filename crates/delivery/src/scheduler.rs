@@ -10,6 +10,7 @@ use crate::health::Verdict;
 use crate::job::{Held, Job};
 use crate::lane::{Lane, lane_settings};
 use crate::metrics::DeliveryMetrics;
+use crate::render::Renderer;
 use crate::tasks::{News, Page, disable, load, sweep};
 use postrider_clock::Clock;
 use postrider_contract::Book;
@@ -21,7 +22,7 @@ use postrider_store::message::{DeliveryKey, Due, Message, Retry, Scheduled};
 use postrider_store::{Event, Store, Tenure};
 use rand::Rng;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::{mpsc, oneshot};
@@ -48,8 +49,7 @@ pub struct Options {
     pub events: mpsc::Receiver<Event>,
     pub egress: Egress,
     pub contracts: Arc<Book>,
-    /// The operator's settings for contracts, by contract.
-    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    pub renderer: Renderer,
     pub clock: Clock,
     pub metrics: DeliveryMetrics,
 }
@@ -112,7 +112,7 @@ impl Scheduler {
                 store: options.store,
                 egress: options.egress,
                 contracts: options.contracts,
-                settings: options.settings,
+                renderer: options.renderer,
                 clock: options.clock,
             }),
             events: options.events,

@@ -6,7 +6,7 @@ use postrider_accept::{Accept, AcceptMetrics, FIRST_ENV, MadeKey, Refusal, Rules
 use postrider_api::{Api, Listener, serve};
 use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
-use postrider_delivery::{Delivery, DeliveryMetrics};
+use postrider_delivery::{Delivery, DeliveryMetrics, Renderer};
 use postrider_egress::{AddressRules, Egress, SetupError};
 use postrider_jobs::Jobs;
 use postrider_store::access::Scope;
@@ -102,12 +102,13 @@ impl Server {
         if feed.recovered > 0 {
             tracing::info!(deliveries = feed.recovered, "deliveries that the last run left open are scheduled again");
         }
+        let renderer = Renderer::new(store.clone(), contracts.clone(), config.contract_settings);
         let delivery = Delivery::start(postrider_delivery::Options {
             store: store.clone(),
             events: feed.events,
             egress,
             contracts: contracts.clone(),
-            settings: config.contract_settings,
+            renderer: renderer.clone(),
             clock: clock.clone(),
             metrics: DeliveryMetrics::register(&mut registry),
         });
@@ -121,7 +122,7 @@ impl Server {
         let jobs = Jobs::start(accept.clone());
 
         let (stop, stopped) = oneshot::channel();
-        let router = Api::new(accept.clone(), Arc::new(registry), config.public_url)
+        let router = Api::new(accept.clone(), renderer, Arc::new(registry), config.public_url)
             .router()
             .merge(postrider_dashboard::routes());
         let http = tokio::spawn(async move {

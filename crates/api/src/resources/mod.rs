@@ -18,6 +18,7 @@ mod message;
 mod metrics;
 mod not_implemented;
 mod portal;
+mod preview;
 mod status;
 mod task;
 mod test_send;
@@ -45,6 +46,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(endpoint_stats::routes())
         .merge(example::routes())
         .merge(test_send::routes())
+        .merge(preview::routes())
         .merge(expunge::routes())
         .merge(task::routes())
         .merge(portal::routes())

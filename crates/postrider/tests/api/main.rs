@@ -13,6 +13,7 @@ mod limits;
 mod listings;
 mod older_clients;
 mod portal;
+mod preview;
 mod recovery;
 mod scheduled;
 mod secrets;

@@ -1,0 +1,93 @@
+//! `…/endpoint/{endpoint_id}/preview`: a request as it would go out now.
+
+use crate::Api;
+use crate::auth::{Auth, SeeSecrets};
+use crate::body::{Raw, parse};
+use crate::error::{ApiError, Errors};
+use crate::text::EventTypeName;
+use axum::Json;
+use axum::extract::{Path, State};
+use postrider_accept::{FieldProblem, Refusal};
+use postrider_store::id::MessageId;
+use postrider_store::message::{Deliver, Message};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(preview))
+}
+
+/// Of what: a message, or an event type and a payload.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointPreviewIn<'a> {
+    #[serde(default)]
+    pub msg_id: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<EventTypeName>)]
+    pub event_type: Option<String>,
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<Object>)]
+    pub payload: Option<&'a RawValue>,
+}
+
+/// A POST, signed as of now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EndpointPreviewOut {
+    #[schema(format = "uri")]
+    pub url: String,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+/// Preview Endpoint
+///
+/// The request that this endpoint would get, whatever it filters by: URL, headers and body. Nothing is sent.
+/// It shows what the contract sends of the secret, so it takes the right to see that.
+#[utoipa::path(post, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/preview", tag = "Endpoint",
+    operation_id = "v1.endpoint.preview", params(("app_id" = String, Path), ("endpoint_id" = String, Path)),
+    request_body = EndpointPreviewIn, responses((status = 200, body = EndpointPreviewOut), Errors))]
+async fn preview(
+    State(api): State<Api>,
+    auth: Auth<SeeSecrets>,
+    Path((app, endpoint)): Path<(String, String)>,
+    body: Raw,
+) -> Result<Json<EndpointPreviewOut>, ApiError> {
+    let given: EndpointPreviewIn<'_> = parse(&body.bytes)?;
+    let (entry, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
+    let message = match (&given.msg_id, given.payload) {
+        (Some(id), _) => api.accept.message(auth.0, &app, id).await?,
+        (None, Some(payload)) => Message {
+            id: MessageId(api.accept.store().new_id()),
+            app: entry.app.id,
+            event_type: given.event_type.ok_or_else(|| wrong("eventType", "is needed with a payload"))?,
+            event_id: None,
+            channels: vec![],
+            tags: vec![],
+            payload: body.bytes.slice_ref(payload.get().as_bytes()),
+            endpoints: vec![endpoint.id],
+            deliver: Deliver::AtOnce,
+            created_ms: api.accept.clock().wall_ms(),
+        },
+        (None, None) => return Err(wrong("msgId", "give the id of a message, or an eventType and a payload")),
+    };
+    if message.payload.is_empty() {
+        return Err(wrong("msgId", "is of a message whose payload was removed"));
+    }
+    let now_ms = api.accept.clock().wall_ms();
+    let request = api.renderer.request((&entry, &endpoint), &message, 1, now_ms);
+    let request = request.map_err(|reason| wrong("payload", format!("makes no request: {reason}")))?;
+    Ok(Json(EndpointPreviewOut {
+        url: endpoint.settings.url.clone(),
+        headers: request.headers.into_iter().collect(),
+        body: String::from_utf8_lossy(&request.body).into_owned(),
+    }))
+}
+
+fn wrong(field: &str, msg: impl Into<String>) -> ApiError {
+    Refusal::from(FieldProblem::value(field, msg)).into()
+}

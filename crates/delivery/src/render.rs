@@ -1,0 +1,76 @@
+//! A request as it would go out now: for an attempt, and for whoever wants to see it beforehand.
+
+use postrider_contract::{ApplicationView, Book, ContentType, EndpointView, MessageView, Outgoing, Request};
+use postrider_store::config::Endpoint;
+use postrider_store::message::Message;
+use postrider_store::{AppEntry, Store};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What it takes to make requests. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Renderer {
+    store: Store,
+    contracts: Arc<Book>,
+    /// The operator's settings for contracts, by contract.
+    settings: Arc<BTreeMap<String, BTreeMap<String, String>>>,
+}
+
+impl Renderer {
+    pub fn new(store: Store, contracts: Arc<Book>, settings: BTreeMap<String, BTreeMap<String, String>>) -> Renderer {
+        Renderer { store, contracts, settings: Arc::new(settings) }
+    }
+
+    /// The request of this attempt (1 for the first) at this time, epoch ms; or why there is none.
+    pub fn request(
+        &self,
+        (app, endpoint): (&AppEntry, &Endpoint),
+        message: &Message,
+        attempt: u32,
+        now_ms: i64,
+    ) -> Result<Request, String> {
+        let name = &endpoint.settings.contract;
+        let contract = self.contracts.get(name).ok_or_else(|| not_loaded(name))?;
+        let ids = self.store.ids();
+        let (message_id, endpoint_id, app_id) = (ids.text(message.id), ids.text(endpoint.id), ids.text(app.app.id));
+        let secrets = endpoint.secrets.in_force(now_ms);
+        let headers: Vec<_> = endpoint.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let content_type = endpoint.settings.content_type.as_deref().and_then(|text| text.parse().ok());
+        let nothing = BTreeMap::new();
+        let outgoing = Outgoing {
+            message: MessageView {
+                id: &message_id,
+                event_type: &message.event_type,
+                event_id: message.event_id.as_deref(),
+                payload: &message.payload,
+                created_ms: message.created_ms,
+            },
+            endpoint: EndpointView {
+                id: &endpoint_id,
+                uid: endpoint.uid.as_deref(),
+                url: &endpoint.settings.url,
+                event_types: &endpoint.settings.event_types,
+                metadata: &endpoint.settings.metadata,
+                content_type: content_type.or(contract.content_types().first().copied()).unwrap_or(ContentType::Json),
+                created_ms: endpoint.created_ms,
+                updated_ms: endpoint.updated_ms,
+            },
+            application: ApplicationView {
+                id: &app_id,
+                uid: app.app.uid.as_deref(),
+                name: &app.app.settings.name,
+                metadata: &app.app.settings.metadata,
+            },
+            secrets: &secrets,
+            headers: &headers,
+            settings: self.settings.get(contract.name()).unwrap_or(&nothing),
+            attempt,
+            now_ms,
+        };
+        contract.render(&outgoing).map_err(|error| error.to_string())
+    }
+}
+
+pub fn not_loaded(contract: &str) -> String {
+    format!("the contract {contract:?} is not loaded; start with --contracts DIR")
+}
