@@ -4,12 +4,11 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use postrider_testkit::app::{App, KEY};
-use postrider_testkit::packages::{kept, node, python, succeed};
+use postrider_testkit::packages::{kept, node, python, says, succeed};
 use postrider_testkit::receiver::{Received, Receiver};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 fn script(name: &str) -> String {
     format!("{}/tests/sdk/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -71,15 +70,6 @@ fn line(request: &Received, secret: &Value) -> String {
     let headers: BTreeMap<_, _> = request.headers.iter().cloned().collect();
     let body = BASE64_STANDARD.encode(&request.body);
     format!("{}\n", json!({"secret": secret, "headers": headers, "body": body}))
-}
-
-/// What a script says of these lines.
-fn says(command: &mut Command, lines: &str) -> String {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// Deliveries to an endpoint of each kind: Standard Webhooks' and Svix's header names, and an asymmetric key.

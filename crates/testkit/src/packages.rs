@@ -1,7 +1,8 @@
 //! Packages of other languages that tests run: clients, libraries of receivers, a browser's driver.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Where packages are kept between runs: a directory of this name beside what cargo builds.
 pub fn kept(name: &str) -> PathBuf {
@@ -55,4 +56,17 @@ pub fn succeed(command: &mut Command) {
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}\n{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// What a script says of these lines.
+pub fn says(command: &mut Command, lines: &str) -> String {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // Beside the reading, as it may say more than a pipe holds before it has read everything.
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || input.write_all(lines.as_bytes()));
+        child.wait_with_output().unwrap()
+    });
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

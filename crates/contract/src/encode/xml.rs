@@ -71,17 +71,31 @@ fn indent(depth: usize, out: &mut Out) {
     (0..depth).for_each(|_| out.text("  "));
 }
 
-/// `a_b` is `a-b`; underscores around a name stay. What no name in XML may hold becomes `_`, so that
-/// a key can't write markup.
+/// `a_b` is `a-b`; underscores around a name stay. What no name in XML may hold becomes `_`, so that a key
+/// can't write markup, and one comes before what no name may begin with, so that any parser reads it. (Rails
+/// writes both as they are, and nobody reads them.)
 fn dasherize(key: &str) -> String {
     let key = key.trim();
     let middle = key.trim_matches('_');
     let left = key.len() - key.trim_start_matches('_').len();
     let right = if middle.is_empty() { 0 } else { key.len() - key.trim_end_matches('_').len() };
-    let may = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
     let middle = middle.chars().map(|c| if matches!(c, '_' | ' ') { '-' } else { c });
-    let middle: String = middle.map(|c| if may(c) { c } else { '_' }).collect();
-    format!("{}{middle}{}", "_".repeat(left), "_".repeat(right))
+    let middle: String = middle.map(|c| if may_follow(c) { c } else { '_' }).collect();
+    let name = format!("{}{middle}{}", "_".repeat(left), "_".repeat(right));
+    if name.starts_with(may_begin) { name } else { format!("_{name}") }
+}
+
+/// A name's first character, by XML 1.0; but for `:`, which would need a namespace.
+fn may_begin(c: char) -> bool {
+    matches!(c, 'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+        | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'
+        | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
+        | '\u{10000}'..='\u{effff}')
+}
+
+/// One of its others.
+fn may_follow(c: char) -> bool {
+    may_begin(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
 
 /// Markup escaped; characters that XML can't hold become U+FFFD, as Ruby's Builder does it.
