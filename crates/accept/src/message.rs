@@ -176,9 +176,7 @@ impl Accept {
         self.store.change(entry.app.id, change, remembered).await?;
         Ok(())
     }
-}
 
-impl Accept {
     /// Cancels a message: what still waits of it is not sent, and ends visibly.
     pub async fn cancel(&self, caller: Caller, app: &str, message: &str) -> Result<(), Refusal> {
         let message = self.message(caller, app, message).await?;

@@ -1,7 +1,7 @@
 //! Tokens of one application: what a portal link carries.
 //!
 //! A token opens one application, for a time, and only as far as its provider said. It never sends
-//! messages, and never changes what the provider decides of an endpoint (see `endpoint`).
+//! messages, and never changes what the provider decides of an endpoint (see `decided`).
 
 use crate::caller::restricted_hash;
 use crate::check::{self, Problems};

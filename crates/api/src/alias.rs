@@ -2,7 +2,6 @@
 //! `throttleRate`. Both are taken and both are given; where they differ, nobody could say which is meant.
 
 use crate::error::ApiError;
-use postrider_accept::{FieldProblem, Refusal};
 use serde_json::{Map, Value};
 
 /// What was given by either name.
@@ -31,5 +30,5 @@ pub fn renamed(patch: &Map<String, Value>, names: &[(&str, &str)]) -> Result<Map
 
 fn differ(name: &str, older: &str) -> ApiError {
     let msg = format!("{older} is another name for {name}, and they differ; give one of them");
-    Refusal::from(FieldProblem::value(name, msg)).into()
+    ApiError::field(name, msg)
 }

@@ -76,6 +76,11 @@ impl ApiError {
         ApiError::Plain { status, code, detail: detail.into() }
     }
 
+    /// A field of the body is wrong.
+    pub fn field(name: &str, msg: impl Into<String>) -> ApiError {
+        ApiError::Invalid(vec![FieldProblem::value(name, msg)])
+    }
+
     pub fn query(field: &str, msg: impl Into<String>) -> ApiError {
         let loc = vec!["query".to_owned(), field.to_owned()];
         ApiError::Invalid(vec![FieldProblem { loc, msg: msg.into(), kind: "value_error" }])

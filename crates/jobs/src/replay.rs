@@ -5,7 +5,7 @@ use crate::{Slice, advanced};
 use postrider_accept::{Accept, Routed};
 use postrider_store::StoreError;
 use postrider_store::config::Endpoint;
-use postrider_store::message::Message;
+use postrider_store::message::{Deliver, Message};
 use postrider_store::query::{MessageFilter, Page};
 use postrider_store::task::Task;
 
@@ -34,7 +34,12 @@ pub async fn slice(accept: &Accept, task: &Task, endpoint: &Endpoint) -> Result<
     Ok(advanced(&task, looked_at.len(), cursor, messages, last))
 }
 
+/// One that was cancelled, or whose time has not come, is not sent by anybody.
 fn is_missing(accept: &Accept, endpoint: &Endpoint, message: &Message) -> bool {
+    let now_ms = accept.clock().wall_ms();
+    if message.deliver == Deliver::Cancelled || message.deliver.due_ms(now_ms) > now_ms {
+        return false;
+    }
     let routed = Routed { event_type: &message.event_type, channels: &message.channels, payload: &message.payload };
     !message.endpoints.contains(&endpoint.id) && accept.wants(endpoint, &routed, &mut None)
 }

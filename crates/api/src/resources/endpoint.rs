@@ -16,7 +16,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use postrider_accept::{EndpointDraft, FieldProblem, Refusal};
+use postrider_accept::{EndpointDraft, Refusal};
 use postrider_store::Ids;
 use postrider_store::config::{Endpoint, EndpointSettings};
 use serde::{Deserialize, Serialize};
@@ -350,7 +350,7 @@ async fn patch(
     let patch = renamed(&body.value, &[("eventTypes", "filterTypes"), ("throttleRate", "rateLimit")])?;
     if patch.get("secret").is_some_and(|secret| !secret.is_null()) {
         let msg = "is changed by a rotation (POST …/secret/rotate), so that receivers have time to follow";
-        return Err(Refusal::from(FieldProblem::value("secret", msg)).into());
+        return Err(ApiError::field("secret", msg));
     }
     let edit = |row: &Endpoint| -> Result<EndpointDraft, Refusal> {
         let whole: EndpointUpdate = patched(&EndpointUpdate::from(row), &patch).map_err(as_refusal)?;

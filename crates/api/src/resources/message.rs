@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use postrider_accept::{Accepted, FieldProblem, MessageDraft, Refusal};
+use postrider_accept::{Accepted, MessageDraft};
 use postrider_store::Ids;
 use postrider_store::id::MessageId;
 use postrider_store::message::{Deliver, Message};
@@ -177,7 +177,7 @@ async fn create(
         tags: given.tags.unwrap_or_default(),
         payload: body.bytes.slice_ref(given.payload.get().as_bytes()),
         retention_days: given.payload_retention_period.or(by_hours),
-        deliver_at_ms: deliver_at.map_err(|msg| wrong("deliverAt", msg))?,
+        deliver_at_ms: deliver_at.map_err(|msg| ApiError::field("deliverAt", msg))?,
     };
     if let Some(application) = given.application {
         api.accept.ensure_application(auth.0, &app, application.try_into()?).await?;
@@ -190,12 +190,8 @@ async fn create(
 fn not_offered(given: &MessageIn<'_>) -> Result<(), ApiError> {
     match given.transformations_params {
         None => Ok(()),
-        Some(_) => Err(wrong("transformationsParams", "is not offered here; leave it out")),
+        Some(_) => Err(ApiError::field("transformationsParams", "is not offered here; leave it out")),
     }
-}
-
-fn wrong(field: &str, msg: impl Into<String>) -> ApiError {
-    Refusal::from(FieldProblem::value(field, msg)).into()
 }
 
 /// The answer to a message that was given as `draft`.

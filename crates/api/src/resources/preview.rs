@@ -7,7 +7,6 @@ use crate::error::{ApiError, Errors};
 use crate::text::EventTypeName;
 use axum::Json;
 use axum::extract::{Path, State};
-use postrider_accept::{FieldProblem, Refusal};
 use postrider_store::id::MessageId;
 use postrider_store::message::{Deliver, Message};
 use serde::{Deserialize, Serialize};
@@ -64,7 +63,7 @@ async fn preview(
         (None, Some(payload)) => Message {
             id: MessageId(api.accept.store().new_id()),
             app: entry.app.id,
-            event_type: given.event_type.ok_or_else(|| wrong("eventType", "is needed with a payload"))?,
+            event_type: given.event_type.ok_or_else(|| ApiError::field("eventType", "is needed with a payload"))?,
             event_id: None,
             channels: vec![],
             tags: vec![],
@@ -73,21 +72,19 @@ async fn preview(
             deliver: Deliver::AtOnce,
             created_ms: api.accept.clock().wall_ms(),
         },
-        (None, None) => return Err(wrong("msgId", "give the id of a message, or an eventType and a payload")),
+        (None, None) => {
+            return Err(ApiError::field("msgId", "give the id of a message, or an eventType and a payload"));
+        }
     };
     if message.payload.is_empty() {
-        return Err(wrong("msgId", "is of a message whose payload was removed"));
+        return Err(ApiError::field("msgId", "is of a message whose payload was removed"));
     }
     let now_ms = api.accept.clock().wall_ms();
     let request = api.renderer.request((&entry, &endpoint), &message, 1, now_ms);
-    let request = request.map_err(|reason| wrong("payload", format!("makes no request: {reason}")))?;
+    let request = request.map_err(|reason| ApiError::field("payload", format!("makes no request: {reason}")))?;
     Ok(Json(EndpointPreviewOut {
         url: endpoint.settings.url.clone(),
         headers: request.headers.into_iter().collect(),
         body: String::from_utf8_lossy(&request.body).into_owned(),
     }))
-}
-
-fn wrong(field: &str, msg: impl Into<String>) -> ApiError {
-    Refusal::from(FieldProblem::value(field, msg)).into()
 }

@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use postrider_accept::{FieldProblem, Refusal, Window};
+use postrider_accept::Window;
 use postrider_store::Ids;
 use postrider_store::id::TaskId;
 use postrider_store::task::{Task, TaskKind, TaskStatus};
@@ -138,9 +138,7 @@ async fn start(
     kind: TaskKind,
     (key, body): (IdempotencyHeader, Body<RecoverIn>),
 ) -> Result<Response, ApiError> {
-    let time = |field: &str, text: &str| {
-        timestamp::parse(text).map_err(|msg| ApiError::from(Refusal::from(FieldProblem::value(field, msg))))
-    };
+    let time = |field: &str, text: &str| timestamp::parse(text).map_err(|msg| ApiError::field(field, msg));
     let window = Window {
         since_ms: time("since", &body.value.since)?,
         until_ms: body.value.until.as_deref().map(|until| time("until", until)).transpose()?,

@@ -109,3 +109,24 @@ async fn a_cancelled_message_is_not_sent_and_that_can_be_seen() {
     assert_eq!(attempts[0]["error"]["code"], "cancelled");
     app.post(&format!("{path}/msg_0000000000000000000000/cancel"), json!({})).await.expect(404);
 }
+
+#[tokio::test]
+async fn a_replay_sends_no_message_before_its_time_and_none_that_was_cancelled() {
+    let (app, clock, receiver) = on_a_clock().await;
+    let acme = app.application().await;
+    let path = format!("/api/v1/app/{acme}/msg");
+    let later = id(&app.post(&path, message("2026-01-02T00:00:00Z")).await.expect(202));
+    let cancelled = id(&app.post(&path, json!({"eventType": "a", "payload": {}})).await.expect(202));
+    app.post(&format!("{path}/{cancelled}/cancel"), json!({})).await.expect(204);
+    let missed = app.send(&acme, "a", json!({})).await;
+    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/hook")})).await;
+    let replay = format!("/api/v1/app/{acme}/endpoint/{endpoint}/replay-missing");
+    let task = app.post(&replay, json!({"since": "2025-12-31T00:00:00Z"})).await.expect(202);
+    let task = format!("/api/v1/background-task/{}", id(&task));
+    assert!(eventually(async || app.get(&task).await.expect(200)["status"] == "finished").await);
+    assert_eq!(app.get(&task).await.expect(200)["data"]["done"], 1);
+    receiver.wait_for("/hook", 1).await;
+    assert!(receiver.ids("/hook").contains_key(&missed) && !receiver.ids("/hook").contains_key(&later));
+    clock.advance(HOUR * 25);
+    receiver.expect_silence("/hook", Duration::from_millis(100)).await;
+}
