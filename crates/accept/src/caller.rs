@@ -34,10 +34,12 @@ pub enum Right {
     RotateSecrets,
     /// Send again, or send an example.
     Resend,
+    /// Change an endpoint's templates and its query.
+    Customize,
 }
 
 impl Right {
-    const ALL: [Right; 8] = [
+    const ALL: [Right; 9] = [
         Right::Send,
         Right::LookAround,
         Right::LookIn,
@@ -46,6 +48,7 @@ impl Right {
         Right::SeeSecrets,
         Right::RotateSecrets,
         Right::Resend,
+        Right::Customize,
     ];
 
     /// For an error: what the caller would need.
@@ -68,6 +71,9 @@ impl Right {
             }
             Right::Resend => {
                 "sending again needs an API key with the scope \"all\", or a token with the capability CreateAttempts"
+            }
+            Right::Customize => {
+                "changing templates and queries needs an API key with the scope \"all\", or a token with the capability ManageTransformations"
             }
         }
     }
@@ -96,6 +102,7 @@ impl Right {
             }
             Right::RotateSecrets => has(Capability::ManageEndpointSecret) || has(Capability::ManageEndpoint),
             Right::Resend => has(Capability::CreateAttempts),
+            Right::Customize => has(Capability::ManageTransformations),
         }
     }
 }

@@ -1,7 +1,13 @@
 //! What of an endpoint is its provider's to decide, whoever asks.
 
+use crate::caller::Right;
 use crate::{Caller, Refusal};
 use postrider_store::config::{Endpoint, EndpointSettings};
+
+/// What its owner makes of the messages: templates, and what is asked for them.
+fn customization(settings: &EndpointSettings) -> [&Option<String>; 4] {
+    [&settings.query, &settings.validation_template, &settings.template, &settings.error_template]
+}
 
 /// What a token gives of an endpoint, with what its provider decides as it is: the contract, the limits and
 /// the retry schedule. `before`: the endpoint, if it is there.
@@ -14,6 +20,9 @@ pub fn as_decided(
         return Ok(given);
     }
     let fixed = before.map(|row| row.settings.clone()).unwrap_or_default();
+    if customization(&given) != customization(&fixed) {
+        caller.need(Right::Customize)?;
+    }
     let changes = |name, given: bool, same: bool| (given && !same).then_some(name);
     let changed = [
         changes("contract", !given.contract.is_empty(), given.contract == fixed.contract),

@@ -78,7 +78,8 @@ impl Accept {
         }
         let settings = as_decided(caller, draft.settings, None)?;
         let draft = self.check_endpoint(&entry, EndpointDraft { settings, ..draft })?;
-        let current = self.secret_for(&draft.settings.contract, "secret", draft.secret)?;
+        let current = self.secret_for(&draft.settings.contract, "secret", draft.secret.clone())?;
+        let draft = EndpointDraft { settings: self.customized(caller, draft.settings, None).await?, ..draft };
         let (id, now_ms) = (self.store.new_id(), self.clock.wall_ms());
         let endpoint = Endpoint {
             id: EndpointId(id),
@@ -166,6 +167,7 @@ impl Accept {
         for _ in 0..TRIES {
             let (entry, endpoint) = self.endpoint(caller, app, id_or_uid)?;
             let mut row = edit(&entry, &endpoint)?;
+            row.settings = self.customized(caller, row.settings, Some(&endpoint)).await?;
             row.updated_ms = self.clock.wall_ms();
             row.version = self.store.new_id();
             let change = Change::UpdateEndpoint { row: row.clone(), based_on: endpoint.version };

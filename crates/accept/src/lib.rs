@@ -10,6 +10,7 @@
 mod application;
 mod caller;
 mod check;
+mod customize;
 mod decided;
 mod endpoint;
 mod environment;
@@ -47,6 +48,7 @@ use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_contract::Book;
 use postrider_store::{RememberedAnswer, Retention, Store};
+use postrider_template::Templates;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -58,6 +60,8 @@ pub struct Rules {
     /// Lifts the contracts' rules on https and ports.
     pub relax_contracts: bool,
     pub retention: Retention,
+    /// Whether there is a GraphQL API for payload queries.
+    pub payload_queries: bool,
 }
 
 /// The door. Clones share everything.
@@ -67,14 +71,22 @@ pub struct Accept {
     pub(crate) contracts: Arc<Book>,
     pub(crate) clock: Clock,
     pub(crate) rules: Arc<Rules>,
+    pub(crate) templates: Templates,
     pub(crate) metrics: AcceptMetrics,
     /// Rings when a job was started.
     pub(crate) task_bell: Arc<Notify>,
 }
 
 impl Accept {
-    pub fn new(store: Store, contracts: Arc<Book>, clock: Clock, rules: Rules, metrics: AcceptMetrics) -> Accept {
-        Accept { store, contracts, clock, rules: Arc::new(rules), metrics, task_bell: Arc::default() }
+    pub fn new(
+        store: Store,
+        contracts: Arc<Book>,
+        clock: Clock,
+        rules: Rules,
+        templates: Templates,
+        metrics: AcceptMetrics,
+    ) -> Accept {
+        Accept { store, contracts, clock, rules: Arc::new(rules), templates, metrics, task_bell: Arc::default() }
     }
 
     pub fn store(&self) -> &Store {

@@ -8,7 +8,7 @@ use crate::check::{self, Problems};
 use crate::key::random_key;
 use crate::{Accept, Caller, MadeKey, Refusal};
 use postrider_store::access::{Access, Capability, Scope};
-use postrider_store::config::{ApiKey, Change};
+use postrider_store::config::{ApiKey, Change, Identity};
 
 /// Tokens of one application that are kept at once, in force or not.
 const MOST: usize = 10_000;
@@ -26,6 +26,8 @@ pub struct TokenDraft {
     /// Seconds that it is in force; `None`: seven days.
     pub expiry: Option<i64>,
     pub session: Option<String>,
+    /// Whom it is for: payload queries run on their behalf.
+    pub identity: Identity,
 }
 
 impl Accept {
@@ -49,7 +51,12 @@ impl Accept {
         let key = random_key("appsk_");
         let base = self.key_row(caller.env, "app portal", restricted_hash(&key));
         let row = ApiKey {
-            access: Access { scope: Scope::Read, capabilities, feature_flags: draft.feature_flags },
+            access: Access {
+                scope: Scope::Read,
+                capabilities,
+                feature_flags: draft.feature_flags,
+                identity: draft.identity,
+            },
             app: Some(entry.app.id),
             session: draft.session,
             expires_ms: Some(base.created_ms + draft.expiry.unwrap_or(LONGEST_SECONDS) * 1_000),
@@ -95,6 +102,13 @@ impl Accept {
     }
 }
 
+impl Accept {
+    /// Whom the caller's token was made for; nobody in particular, for an API key.
+    pub(crate) fn identity(&self, caller: Caller) -> Identity {
+        self.store.directory().key_by_id(caller.key).map(|key| key.access.identity.clone()).unwrap_or_default()
+    }
+}
+
 fn check_token(draft: &TokenDraft) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     if let Some(capabilities) = &draft.capabilities
@@ -111,6 +125,13 @@ fn check_token(draft: &TokenDraft) -> Result<(), Refusal> {
     }
     if draft.session.as_ref().is_some_and(|session| session.is_empty() || session.len() > 256) {
         problems.add("sessionId", "must have 1 to 256 characters");
+    }
+    for (field, value) in [("user", &draft.identity.user), ("organization", &draft.identity.organization)] {
+        let plain =
+            |text: &str| (1..=256).contains(&text.len()) && text.bytes().all(|byte| (b'!'..=b'~').contains(&byte));
+        if value.as_ref().is_some_and(|text| !plain(text)) {
+            problems.add(field, "must have 1 to 256 printable ASCII characters and no spaces: it is sent as a header");
+        }
     }
     problems.done()
 }

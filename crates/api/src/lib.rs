@@ -23,7 +23,7 @@ pub use serve::{Listener, serve};
 
 use axum::Router;
 use postrider_accept::Accept;
-use postrider_delivery::Renderer;
+use postrider_delivery::Composer;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -31,21 +31,34 @@ use tokio::sync::Semaphore;
 /// Bytes of request bodies that are in memory at once, over all callers; in KiB.
 const BODIES_KIB: usize = 128 << 10;
 
-/// What every handler gets.
+/// What every handler gets. Cloned for each request, so the clones share one.
 #[derive(Clone, Debug)]
-pub struct Api {
+pub struct Api(Arc<Parts>);
+
+/// What the clones of an [`Api`] share.
+#[derive(Debug)]
+pub struct Parts {
     pub(crate) accept: Accept,
     /// Makes requests to be looked at.
-    pub(crate) renderer: Renderer,
+    pub(crate) composer: Composer,
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) registry: Arc<Registry>,
     /// Where people reach this server; `None`: where a request did.
     pub(crate) public_url: Option<String>,
 }
 
+impl std::ops::Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl Api {
-    pub fn new(accept: Accept, renderer: Renderer, registry: Arc<Registry>, public_url: Option<String>) -> Api {
-        Api { accept, renderer, bodies: Arc::new(Semaphore::new(BODIES_KIB)), registry, public_url }
+    pub fn new(accept: Accept, composer: Composer, registry: Arc<Registry>, public_url: Option<String>) -> Api {
+        let bodies = Arc::new(Semaphore::new(BODIES_KIB));
+        Api(Arc::new(Parts { accept, composer, bodies, registry, public_url }))
     }
 
     /// The routes, for [`serve`].

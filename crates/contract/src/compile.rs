@@ -78,6 +78,20 @@ impl<'a> Compiler<'a> {
         compiled
     }
 
+    /// What a payload query is given.
+    pub fn query(&mut self, table: &Expressions) -> Vec<(String, Compiled)> {
+        let mut compiled = Vec::new();
+        for (name, source) in table {
+            let text = name.get_ref();
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if !text.chars().all(plain) || text.starts_with(|c: char| c.is_ascii_digit()) || text.is_empty() {
+                self.problem(name, format!("{text:?} is no name of a GraphQL variable; use letters, digits and _"));
+            }
+            compiled.extend(self.compile(source).map(|expression| (text.clone(), expression)));
+        }
+        compiled
+    }
+
     pub fn headers(&mut self, table: &Expressions) -> Vec<(String, Compiled)> {
         let mut compiled: Vec<(String, Compiled)> = Vec::new();
         let mut seen = BTreeSet::new();

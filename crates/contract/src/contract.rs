@@ -23,6 +23,7 @@ pub struct Contract {
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) values: Vec<(String, Compiled)>,
     pub(crate) body: Compiled,
+    pub(crate) query: Vec<(String, Compiled)>,
     pub(crate) encoding: Encoding,
     pub(crate) content_type: Option<String>,
     pub(crate) headers: Vec<(String, Compiled)>,
@@ -78,6 +79,7 @@ impl Contract {
         compiler.check_name(&file.name);
         let values = compiler.definitions(&file.values);
         let body = compiler.without("body", |compiler| compiler.compile(&file.body.value));
+        let query = compiler.without("body", |compiler| compiler.query(&file.query));
         let headers = compiler.headers(&file.headers);
         let retry = compiler.retry(&file.retry);
         let Compiler { mut problems, used, .. } = compiler;
@@ -106,6 +108,7 @@ impl Contract {
             settings: file.settings,
             values,
             body,
+            query,
             encoding: file.body.encoding,
             content_type: file.body.content_type,
             headers,
@@ -180,6 +183,11 @@ impl Contract {
     /// What an endpoint may choose from; the first is what it gets otherwise.
     pub fn content_types(&self) -> &[ContentType] {
         &self.content_types
+    }
+
+    /// The variables that an endpoint's payload query is given; none: the contract has no payload queries.
+    pub fn query_variables(&self) -> Vec<&str> {
+        self.query.iter().map(|(name, _)| name.as_str()).collect()
     }
 
     /// Headers that the contract itself sets, in lower case.

@@ -23,6 +23,8 @@ pub struct ContractFile {
     /// Named values, computed in the order they are written, each seeing those before it.
     pub values: Expressions,
     pub body: BodyFile,
+    /// The variables of payload queries; none: endpoints can't have one.
+    pub query: Expressions,
     pub headers: Expressions,
     pub secret: SecretFile,
     pub response: ResponseFile,
@@ -120,6 +122,7 @@ impl ContractFile {
             settings: settings(&mut reader, &mut root),
             values: reader.expressions(&mut root, "let"),
             body: body(&mut reader, &mut root),
+            query: reader.expressions(&mut root, "query"),
             headers: reader.expressions(&mut root, "headers"),
             secret: secret(&mut reader, &mut root),
             response: response(&mut reader, &mut root),

@@ -45,6 +45,7 @@ pub fn register(env: &mut Environment<'static>) {
     env.add_function("alnum", alnum);
     env.add_function("hex24", |text: Value| Ok::<_, Error>(hex::encode(&digest(&[text])?[..12])));
     env.add_function("uuid", uuid);
+    env.add_function("pascal", |text: String| pascal(&text));
     env.add_function("merge", merge);
     env.add_function("omit", omit);
     env.add_function("is_hex", |text: Option<String>, length: usize| {
@@ -54,6 +55,15 @@ pub fn register(env: &mut Environment<'static>) {
         text.is_some_and(|text| text.len() == length && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     });
     env.add_function("is_uuid", |text: Option<String>| text.is_some_and(|text| is_uuid(&text)));
+}
+
+/// `scenario_session` → `ScenarioSession`
+fn pascal(text: &str) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+    };
+    text.split('_').map(capital).collect()
 }
 
 fn fail(detail: impl Into<String>) -> Error {

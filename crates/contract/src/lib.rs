@@ -79,4 +79,4 @@ pub use judge::{Answer, Judgement, Outcome};
 pub use problem::Problem;
 pub use render::{RenderError, Request};
 pub use secrets::{SecretRules, for_receiver};
-pub use view::{ApplicationView, ContentType, EndpointView, MessageView, Outgoing};
+pub use view::{ApplicationView, ContentType, EndpointView, MessageView, Outgoing, Replaced};

@@ -7,7 +7,7 @@ use crate::expression::{Compiled, Scope};
 use crate::functions::Blob;
 use crate::payload::Json;
 use crate::tree::Tree;
-use crate::view::{ContentType, Outgoing};
+use crate::view::{ContentType, Outgoing, Replaced};
 use bytes::Bytes;
 use minijinja::Value;
 use std::collections::BTreeMap;
@@ -77,21 +77,56 @@ impl Contract {
     }
 
     fn request(&self, out: &Outgoing<'_>) -> Result<Request, RenderError> {
-        let mut vars = Scope::new(self.variables(out));
-        for (name, expression) in &self.values {
-            let value = eval(expression, &vars, name)?;
-            vars = vars.with(name, value);
-        }
-        let tree = Tree::from_value(&eval(&self.body, &vars, "body")?).map_err(RenderError::Body)?;
+        let vars = self.scope(out)?;
         let as_xml = out.endpoint.content_type == ContentType::Xml && self.content_types.contains(&ContentType::Xml);
         let encoding = if as_xml { Encoding::Xml } else { self.encoding };
-        let body = encoding.encode(tree)?;
+        let body = match &out.body {
+            Some(Replaced::Text(text)) => text.clone(),
+            Some(Replaced::Data(json)) => encoding.encode(Tree::Raw(json.clone()))?,
+            None => encoding.encode(self.tree(&vars)?)?,
+        };
         if body.len() > LARGEST_BODY {
             return Err(RenderError::TooLarge);
         }
         let vars = vars.with("body", Value::from_object(Blob(body.clone())));
         let headers = self.headers(out, &vars, encoding)?;
         Ok(Request { headers, body })
+    }
+
+    /// The body that the contract makes, as JSON, whatever it is encoded in.
+    ///
+    /// # Errors
+    /// As [`Contract::render`].
+    pub fn data(&self, out: &Outgoing<'_>) -> Result<Bytes, RenderError> {
+        Encoding::Json.encode(self.tree(&self.scope(out)?)?)
+    }
+
+    /// The variables of the endpoint's payload query, as a JSON object.
+    ///
+    /// # Errors
+    /// As [`Contract::render`].
+    pub fn query_input(&self, out: &Outgoing<'_>) -> Result<Bytes, RenderError> {
+        let vars = self.scope(out)?;
+        let mut pairs = Vec::new();
+        for (name, expression) in &self.query {
+            let value = Tree::from_value(&eval(expression, &vars, name)?).map_err(RenderError::Body)?;
+            pairs.push((name.clone(), value));
+        }
+        Encoding::Json.encode(Tree::Map(pairs))
+    }
+
+    /// The variables and the named values.
+    fn scope(&self, out: &Outgoing<'_>) -> Result<Scope, RenderError> {
+        let mut vars = Scope::new(self.variables(out));
+        for (name, expression) in &self.values {
+            let value = eval(expression, &vars, name)?;
+            vars = vars.with(name, value);
+        }
+        Ok(vars)
+    }
+
+    fn tree(&self, vars: &Scope) -> Result<Tree, RenderError> {
+        Tree::from_value(&eval(&self.body, vars, "body")?).map_err(RenderError::Body)
     }
 
     fn headers(

@@ -19,10 +19,21 @@ pub struct Outgoing<'a> {
     pub headers: &'a [(String, String)],
     /// The operator's values for the contract's settings.
     pub settings: &'a BTreeMap<String, String>,
+    /// In the place of the body that the contract makes.
+    pub body: Option<Replaced>,
     /// 1 for the first try.
     pub attempt: u32,
     /// Wall clock, milliseconds since the epoch.
     pub now_ms: i64,
+}
+
+/// A body that the endpoint's owner made another.
+#[derive(Clone, Debug)]
+pub enum Replaced {
+    /// JSON to be encoded as the contract does it: the result of a payload query.
+    Data(Bytes),
+    /// What goes out as it is: the output of a template.
+    Text(Bytes),
 }
 
 /// One event with its payload.

@@ -1,7 +1,8 @@
 //! One try of one delivery: read the endpoint as it is now, render, send, judge.
 
+use crate::compose::{Composer, Stopped, Subject};
 use crate::job::Job;
-use crate::render::{Renderer, not_loaded};
+use crate::render::not_loaded;
 use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_contract::{Answer, Book, Contract, Outcome};
@@ -9,6 +10,7 @@ use postrider_egress::{Call, Egress, Reply, SendError};
 use postrider_store::config::Endpoint;
 use postrider_store::message::{AttemptOutcome, AttemptRecord, Deliver, Message, Retry};
 use postrider_store::{AppEntry, Store};
+use postrider_template::Variables;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ pub struct Tools {
     pub store: Store,
     pub egress: Egress,
     pub contracts: Arc<Book>,
-    pub renderer: Renderer,
+    pub composer: Composer,
     pub clock: Clock,
 }
 
@@ -64,6 +66,24 @@ impl Ended {
             disable: false,
             retry_after: None,
             real: code != "cancelled",
+        }
+    }
+
+    /// Nothing was sent. That a message is not wanted is no failure, and says nothing about the endpoint; nor
+    /// does a query that the provider's own API could not answer.
+    fn stopped(stopped: &Stopped) -> Ended {
+        match stopped {
+            Stopped::Unwanted => Ended {
+                outcome: AttemptOutcome { success: true, status: 0, error: None },
+                response: Bytes::from(stopped.to_string()),
+                judged: Outcome::Success,
+                hold: None,
+                disable: false,
+                retry_after: None,
+                real: false,
+            },
+            Stopped::Query(reason) => Ended { real: false, ..Ended::failed("query", reason.clone(), Outcome::Retry) },
+            Stopped::Template(reason) => Ended::failed("template", reason.clone(), Outcome::Fail),
         }
     }
 
@@ -125,9 +145,10 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
         Err(reason) => return Ended::failed("cancelled", reason, Outcome::Retry),
     };
     let now_ms = tools.clock.wall_ms();
-    let request = match tools.renderer.request((app, endpoint), &message, job.attempts + 1, now_ms) {
+    let subject = Subject { app, endpoint, message: &message, attempt: job.attempts + 1, now_ms };
+    let request = match tools.composer.compose(subject).await {
         Ok(request) => request,
-        Err(reason) => return Ended::failed("template", reason, Outcome::Fail),
+        Err(stopped) => return Ended::stopped(&stopped),
     };
     let seconds = match contract.timeout() {
         rule if rule.fixed => rule.seconds,
@@ -140,9 +161,33 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
         deadline: Duration::from_secs(u64::from(seconds)),
     };
     match tools.egress.send(call).await {
-        Ok(reply) => judge(contract, reply, tools.clock.wall_ms()),
+        Ok(reply) => {
+            let response = response(endpoint, &reply);
+            let ended = judge(contract, reply, tools.clock.wall_ms());
+            match response.filter(|_| ended.outcome.success) {
+                Some(response) => complain(tools, endpoint, response, ended).await,
+                None => ended,
+            }
+        }
         Err(error) => unanswered(error),
     }
+}
+
+/// What an error template gets to see, where there is one.
+fn response(endpoint: &Endpoint, reply: &Reply) -> Option<Variables> {
+    endpoint.settings.error_template.as_ref()?;
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = reply.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+    Some(Variables::Response { body: reply.body.clone(), headers: headers.collect() })
+}
+
+/// A response that looked like success is an error if the endpoint's template says so. It is final: what was
+/// sent has arrived.
+async fn complain(tools: &Tools, endpoint: &Endpoint, response: Variables, ended: Ended) -> Ended {
+    let Some(complaint) = tools.composer.complaint(endpoint, response).await else { return ended };
+    let error = Some(("template".to_owned(), complaint));
+    let outcome = AttemptOutcome { success: false, error, ..ended.outcome };
+    Ended { outcome, judged: Outcome::Fail, ..ended }
 }
 
 async fn message(tools: &Tools, job: &Job) -> Result<Option<Arc<Message>>, String> {

@@ -9,15 +9,19 @@
 
 mod app_pace;
 mod attempt;
+mod compose;
 mod health;
 mod job;
 mod lane;
 mod metrics;
 mod pace;
+mod query;
 mod render;
 mod scheduler;
 mod tasks;
 
+pub use compose::{Composer, Stopped, Subject};
 pub use metrics::DeliveryMetrics;
+pub use query::GraphQl;
 pub use render::Renderer;
 pub use scheduler::{Delivery, Options};

@@ -1,8 +1,10 @@
-//! A request as it would go out now: for an attempt, and for whoever wants to see it beforehand.
+//! What a contract makes of a message, with what it is told of endpoint and application.
 
-use postrider_contract::{ApplicationView, Book, ContentType, EndpointView, MessageView, Outgoing, Request};
-use postrider_store::config::Endpoint;
-use postrider_store::message::Message;
+use crate::compose::Subject;
+use bytes::Bytes;
+use postrider_contract::{
+    ApplicationView, Book, ContentType, Contract, EndpointView, MessageView, Outgoing, RenderError, Replaced, Request,
+};
 use postrider_store::{AppEntry, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,14 +23,33 @@ impl Renderer {
         Renderer { store, contracts, settings: Arc::new(settings) }
     }
 
-    /// The request of this attempt (1 for the first) at this time, epoch ms; or why there is none.
-    pub fn request(
+    /// The request, with this body instead of the contract's if there is one; or why there is none.
+    pub fn request(&self, subject: &Subject<'_>, body: Option<Replaced>) -> Result<Request, String> {
+        self.with(subject, body, |contract, outgoing| contract.render(outgoing))
+    }
+
+    /// The body that the contract makes, as JSON.
+    pub fn data(&self, subject: &Subject<'_>) -> Result<Bytes, String> {
+        self.with(subject, None, |contract, outgoing| contract.data(outgoing))
+    }
+
+    /// The variables of the endpoint's query, as a JSON object.
+    pub fn query_input(&self, subject: &Subject<'_>) -> Result<Bytes, String> {
+        self.with(subject, None, |contract, outgoing| contract.query_input(outgoing))
+    }
+
+    /// What the provider calls an application: its uid, or its id where it has none.
+    pub fn application_name(&self, app: &AppEntry) -> String {
+        app.app.uid.clone().unwrap_or_else(|| self.store.ids().text(app.app.id))
+    }
+
+    fn with<T>(
         &self,
-        (app, endpoint): (&AppEntry, &Endpoint),
-        message: &Message,
-        attempt: u32,
-        now_ms: i64,
-    ) -> Result<Request, String> {
+        subject: &Subject<'_>,
+        body: Option<Replaced>,
+        make: impl FnOnce(&Contract, &Outgoing<'_>) -> Result<T, RenderError>,
+    ) -> Result<T, String> {
+        let Subject { app, endpoint, message, attempt, now_ms } = *subject;
         let name = &endpoint.settings.contract;
         let contract = self.contracts.get(name).ok_or_else(|| not_loaded(name))?;
         let ids = self.store.ids();
@@ -64,10 +85,11 @@ impl Renderer {
             secrets: &secrets,
             headers: &headers,
             settings: self.settings.get(contract.name()).unwrap_or(&nothing),
+            body,
             attempt,
             now_ms,
         };
-        contract.render(&outgoing).map_err(|error| error.to_string())
+        make(contract, &outgoing).map_err(|error| error.to_string())
     }
 }
 

@@ -6,11 +6,11 @@
 
 use crate::app_pace::AppPaces;
 use crate::attempt::{Finished, Tools, attempt};
+use crate::compose::Composer;
 use crate::health::Verdict;
 use crate::job::{Held, Job};
 use crate::lane::{Lane, lane_settings};
 use crate::metrics::DeliveryMetrics;
-use crate::render::Renderer;
 use crate::tasks::{News, Page, disable, load, sweep};
 use postrider_clock::Clock;
 use postrider_contract::Book;
@@ -49,7 +49,7 @@ pub struct Options {
     pub events: mpsc::Receiver<Event>,
     pub egress: Egress,
     pub contracts: Arc<Book>,
-    pub renderer: Renderer,
+    pub composer: Composer,
     pub clock: Clock,
     pub metrics: DeliveryMetrics,
 }
@@ -112,7 +112,7 @@ impl Scheduler {
                 store: options.store,
                 egress: options.egress,
                 contracts: options.contracts,
-                renderer: options.renderer,
+                composer: options.composer,
                 clock: options.clock,
             }),
             events: options.events,
@@ -326,7 +326,7 @@ impl Scheduler {
             lane.hold(now + i64::try_from(hold.as_millis()).unwrap_or(0));
         }
         let mut verdict = match rules {
-            Some(_) if effect.success => lane.health.succeeded(),
+            Some(_) if effect.success && effect.real => lane.health.succeeded(),
             Some(rules) if effect.real => lane.health.failed(&rules, effect.exhausted, now),
             _ => Verdict::Nothing,
         };

@@ -1,7 +1,7 @@
 //! One request, one deadline.
 
 use crate::address::AddressRules;
-use crate::connect::Connector;
+use crate::connect::{Connector, Parts};
 use crate::error::{SendError, SetupError};
 use crate::resolve::Resolver;
 use crate::tls;
@@ -66,11 +66,11 @@ pub struct Egress {
 
 impl Egress {
     pub fn new(options: Options) -> Result<Egress, SetupError> {
-        let connector = Connector {
+        let connector = Connector(Arc::new(Parts {
             resolver: Resolver::new(options.dns)?,
-            rules: Arc::new(options.rules),
+            rules: options.rules,
             tls: tls::config(options.ca_file.as_deref())?,
-        };
+        }));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_FOR)

@@ -22,11 +22,14 @@ const TRIES: usize = 4;
 /// How long one address may take before the next is tried.
 const ONE_ADDRESS: Duration = Duration::from_secs(5);
 
-/// Opens checked connections for hyper's pool.
+/// Opens checked connections for hyper's pool, which clones it for each request.
 #[derive(Clone)]
-pub struct Connector {
+pub struct Connector(pub Arc<Parts>);
+
+/// What it takes to open one.
+pub struct Parts {
     pub resolver: Resolver,
-    pub rules: Arc<AddressRules>,
+    pub rules: AddressRules,
     pub tls: Arc<ClientConfig>,
 }
 
@@ -40,12 +43,12 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connector = self.clone();
-        Box::pin(async move { connector.connect(&uri).await })
+        let parts = self.0.clone();
+        Box::pin(async move { parts.connect(&uri).await })
     }
 }
 
-impl Connector {
+impl Parts {
     async fn connect(&self, uri: &Uri) -> Result<Io, SendError> {
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);

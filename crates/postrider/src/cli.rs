@@ -93,4 +93,10 @@ pub struct ServeArgs {
     /// PEM file with extra certificate authorities to trust
     #[arg(long, env = "POSTRIDER_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Your GraphQL API, for the payload queries of endpoints
+    #[arg(long, env = "POSTRIDER_GRAPHQL_URL", value_name = "URL")]
+    pub graphql_url: Option<String>,
+    /// What payload queries authenticate with, as a bearer token
+    #[arg(long, env = "POSTRIDER_GRAPHQL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub graphql_token: Option<String>,
 }

@@ -30,6 +30,18 @@ pub struct Config {
     pub retention: Retention,
     /// The operator's settings for contracts, by contract.
     pub contract_settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// `None`: there are no payload queries.
+    pub graphql: Option<GraphQlConfig>,
+}
+
+/// The provider's GraphQL API, which payload queries are asked of.
+#[derive(Clone, Debug)]
+pub struct GraphQlConfig {
+    pub url: String,
+    /// Sent as a bearer token.
+    pub token: Option<String>,
+    pub dns: Option<SocketAddr>,
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What is wrong with the configuration.
@@ -43,6 +55,8 @@ pub enum ConfigError {
     Database(String),
     #[error("{0:?} is not a public URL: give http:// or https://, a host, and maybe a path")]
     PublicUrl(String),
+    #[error("{0:?} is not the URL of a GraphQL API: give http:// or https://, a host, and a path")]
+    GraphQlUrl(String),
     #[error("[retention] in postrider.toml: {0}")]
     Retention(String),
 }
@@ -61,7 +75,15 @@ struct File {
     dns: Option<SocketAddr>,
     ca_file: Option<PathBuf>,
     contract: BTreeMap<String, BTreeMap<String, String>>,
+    graphql: GraphQlFile,
     retention: RetentionFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct GraphQlFile {
+    url: Option<String>,
+    token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,6 +140,13 @@ impl Config {
         if let Some(url) = public_url.as_ref().filter(|url| !is_web(url)) {
             return Err(ConfigError::PublicUrl(url.clone()));
         }
+        let graphql_url = args.graphql_url.or(file.graphql.url);
+        if let Some(url) = graphql_url.as_ref().filter(|url| !is_web(url)) {
+            return Err(ConfigError::GraphQlUrl(url.clone()));
+        }
+        let (dns, ca_file) = (args.dns.or(file.dns), args.ca_file.or(file.ca_file));
+        let token = args.graphql_token.or(file.graphql.token);
+        let graphql = graphql_url.map(|url| GraphQlConfig { url, token, dns, ca_file: ca_file.clone() });
         let allow_networks = if args.allow_networks.is_empty() { file.allow_networks } else { args.allow_networks };
         Ok(Config {
             listen: args.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8071))),
@@ -128,8 +157,9 @@ impl Config {
             relax_contracts: args.relax_contracts.or(file.relax_contracts).unwrap_or(false),
             default_contract: args.default_contract.or(file.default_contract).unwrap_or_else(|| "standard".to_owned()),
             contracts: args.contracts.or(file.contracts),
-            dns: args.dns.or(file.dns),
-            ca_file: args.ca_file.or(file.ca_file),
+            dns,
+            ca_file,
+            graphql,
             retention: file.retention.decided()?,
             contract_settings: file.contract,
         })

@@ -1,16 +1,18 @@
 //! The wiring: which room gets which door.
 
-use crate::config::Config;
+use crate::config::{Config, GraphQlConfig};
 use crate::keys::{KeyError, check_api_key};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postrider_accept::{Accept, AcceptMetrics, FIRST_ENV, MadeKey, Refusal, Rules};
 use postrider_api::{Api, Listener, serve};
 use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
-use postrider_delivery::{Delivery, DeliveryMetrics, Renderer};
+use postrider_delivery::{Composer, Delivery, DeliveryMetrics, GraphQl, Renderer};
 use postrider_egress::{AddressRules, Egress, SetupError};
 use postrider_jobs::Jobs;
 use postrider_store::access::Scope;
 use postrider_store::{Database, OpenError, PostgresOptions, Store, StoreMetrics};
+use postrider_template::Templates;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,6 +23,8 @@ use tokio::sync::oneshot;
 
 /// Response bytes that are kept of an attempt.
 const RESPONSE_CAP: usize = 64 << 10;
+/// Bytes that the answer to a payload query may have.
+const QUERY_CAP: usize = 4 << 20;
 
 /// Why the server did not start.
 #[derive(Debug, Error)]
@@ -39,6 +43,8 @@ pub enum StartError {
     ContractDir { dir: String, reason: String },
     #[error("{name:?} is not a contract; there are {known}")]
     NoSuchContract { name: String, known: String },
+    #[error("could not start the threads for templates: {0}")]
+    Threads(std::io::Error),
     #[error("the first API key could not be stored: {0}")]
     FirstKey(#[from] Refusal),
 }
@@ -102,13 +108,17 @@ impl Server {
         if feed.recovered > 0 {
             tracing::info!(deliveries = feed.recovered, "deliveries that the last run left open are scheduled again");
         }
+        let templates = Templates::start().map_err(StartError::Threads)?;
+        let graphql = config.graphql.map(graphql).transpose()?;
+        let payload_queries = graphql.is_some();
         let renderer = Renderer::new(store.clone(), contracts.clone(), config.contract_settings);
+        let composer = Composer { renderer, templates: templates.clone(), graphql };
         let delivery = Delivery::start(postrider_delivery::Options {
             store: store.clone(),
             events: feed.events,
             egress,
             contracts: contracts.clone(),
-            renderer: renderer.clone(),
+            composer: composer.clone(),
             clock: clock.clone(),
             metrics: DeliveryMetrics::register(&mut registry),
         });
@@ -116,13 +126,14 @@ impl Server {
             default_contract: config.default_contract,
             relax_contracts: config.relax_contracts,
             retention: config.retention,
+            payload_queries,
         };
-        let accept = Accept::new(store, contracts, clock, rules, AcceptMetrics::register(&mut registry));
+        let accept = Accept::new(store, contracts, clock, rules, templates, AcceptMetrics::register(&mut registry));
         let first_key = first_key(&accept, api_key).await?;
         let jobs = Jobs::start(accept.clone());
 
         let (stop, stopped) = oneshot::channel();
-        let router = Api::new(accept.clone(), renderer, Arc::new(registry), config.public_url)
+        let router = Api::new(accept.clone(), composer, Arc::new(registry), config.public_url)
             .router()
             .merge(postrider_dashboard::routes());
         let http = tokio::spawn(async move {
@@ -141,6 +152,17 @@ impl Server {
         drop(self.accept);
         let _ = tokio::task::spawn_blocking(|| self.writer.join()).await;
     }
+}
+
+/// The operator's GraphQL API, wherever it is: what the operator names is allowed, for this purpose alone.
+fn graphql(config: GraphQlConfig) -> Result<GraphQl, SetupError> {
+    let egress = Egress::new(postrider_egress::Options {
+        rules: AddressRules::new(vec![IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())]),
+        dns: config.dns,
+        ca_file: config.ca_file,
+        response_cap: QUERY_CAP,
+    })?;
+    Ok(GraphQl { egress, url: config.url, token: config.token })
 }
 
 /// The shipped contracts and those of the operator's directory.

@@ -1,5 +1,6 @@
 //! What may be done with an API key or a token.
 
+use crate::config::Identity;
 use serde::{Deserialize, Serialize};
 
 /// A key's rights, before it is known what is asked for.
@@ -11,6 +12,8 @@ pub struct Access {
     pub capabilities: Vec<Capability>,
     /// Event types with one of these flags are shown to it, beside those without flags.
     pub feature_flags: Vec<String>,
+    /// Whom a token was made for.
+    pub identity: Identity,
 }
 
 /// How far a key of an environment goes.

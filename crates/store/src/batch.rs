@@ -111,6 +111,11 @@ impl Batch {
         self.items.iter().map(rows).sum()
     }
 
+    /// Messages in it.
+    pub fn messages(&self) -> usize {
+        self.items.iter().filter(|item| matches!(item, Item::Append(..))).count()
+    }
+
     /// Bytes in the log, about: what decides when to checkpoint.
     pub fn bytes(&self) -> usize {
         let bytes = |item: &Item| match item {

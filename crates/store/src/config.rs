@@ -96,6 +96,24 @@ pub struct EndpointSettings {
     /// Seconds between attempts; `Some([])`: no retry; `None`: as the contract says.
     pub retry_schedule: Option<Vec<u32>>,
     pub content_type: Option<String>,
+    /// GraphQL whose result replaces the body, run at each attempt.
+    pub query: Option<String>,
+    /// On whose behalf the query runs: whoever gave it.
+    pub query_as: Identity,
+    /// Liquid: whether a message is sent.
+    pub validation_template: Option<String>,
+    /// Liquid: the body.
+    pub template: Option<String>,
+    /// Liquid: what is wrong with a response that looks like success.
+    pub error_template: Option<String>,
+}
+
+/// Whom the provider made a token for, in its own names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    pub user: Option<String>,
+    pub organization: Option<String>,
 }
 
 /// The secret in force and those still honoured after a rotation.

@@ -23,6 +23,9 @@ pub struct Message {
     pub created_ms: i64,
 }
 
+/// The tag of a message that was sent to try an endpoint: validation templates don't see it.
+pub const TEST_TAG: &str = "postrider:test";
+
 /// When a message goes out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Deliver {

@@ -2,7 +2,7 @@
 
 use crate::database;
 use postrider::Server;
-use postrider::config::Config;
+use postrider::config::{Config, GraphQlConfig};
 use postrider_clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -26,6 +26,8 @@ pub struct Start {
     pub contracts: Option<PathBuf>,
     pub dns: Option<SocketAddr>,
     pub ca_file: Option<PathBuf>,
+    /// The URL of a GraphQL API for payload queries, which is asked with the token `graphql-token`.
+    pub graphql: Option<String>,
     /// Where the data lies; kept when the server ends.
     pub dir: Option<TempDir>,
 }
@@ -40,6 +42,7 @@ impl Default for Start {
             contracts: None,
             dns: None,
             ca_file: None,
+            graphql: None,
             dir: None,
         }
     }
@@ -87,12 +90,17 @@ impl Start {
             contracts: self.contracts,
             dns: self.dns,
             ca_file: self.ca_file,
+            graphql: self.graphql.map(graphql),
             retention: postrider_store::Retention::default(),
             contract_settings: BTreeMap::new(),
         };
         let server = Server::start(config, [7; 32], Some(KEY.to_owned()), self.clock).await.unwrap();
         App { client: Client::new(&format!("http://{}", server.address), KEY), dir, server }
     }
+}
+
+fn graphql(url: String) -> GraphQlConfig {
+    GraphQlConfig { url, token: Some("graphql-token".to_owned()), dns: None, ca_file: None }
 }
 
 /// An answer of the API.

@@ -18,7 +18,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postrider_accept::{EndpointDraft, Refusal};
 use postrider_store::Ids;
-use postrider_store::config::{Endpoint, EndpointSettings};
+use postrider_store::config::{Endpoint, EndpointSettings, Identity};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -87,6 +87,22 @@ pub struct EndpointUpdate {
     /// `application/json` or `application/xml`, where the contract offers both.
     #[serde(default)]
     pub content_type: Option<String>,
+    /// A GraphQL query that runs at each attempt, with `$nodeId` and `$nodeType`; its result replaces the body.
+    #[serde(default)]
+    #[schema(max_length = 65536)]
+    pub query: Option<String>,
+    /// Liquid over the body's fields; its output, `true` or `false`, decides whether a message is sent.
+    #[serde(default)]
+    #[schema(max_length = 65536)]
+    pub validation_template: Option<String>,
+    /// Liquid over the body's fields; its output is the body.
+    #[serde(default)]
+    #[schema(max_length = 65536)]
+    pub template: Option<String>,
+    /// Liquid over `body` and `headers` of a successful response; output that is not blank makes it an error.
+    #[serde(default)]
+    #[schema(max_length = 65536)]
+    pub error_template: Option<String>,
 }
 
 /// What of an endpoint is given at creation alone.
@@ -140,6 +156,14 @@ struct EndpointPatch {
     #[schema(max_items = 50)]
     retry_schedule: Option<Vec<u32>>,
     content_type: Option<String>,
+    #[schema(max_length = 65536)]
+    query: Option<String>,
+    #[schema(max_length = 65536)]
+    validation_template: Option<String>,
+    #[schema(max_length = 65536)]
+    template: Option<String>,
+    #[schema(max_length = 65536)]
+    error_template: Option<String>,
 }
 
 /// An endpoint as it is.
@@ -171,6 +195,10 @@ pub struct EndpointOut {
     pub timeout_seconds: Option<u8>,
     pub retry_schedule: Option<Vec<u32>>,
     pub content_type: Option<String>,
+    pub query: Option<String>,
+    pub validation_template: Option<String>,
+    pub template: Option<String>,
+    pub error_template: Option<String>,
     #[schema(format = "date-time")]
     pub created_at: String,
     #[schema(format = "date-time")]
@@ -204,6 +232,10 @@ impl From<&Endpoint> for EndpointUpdate {
             timeout_seconds: settings.timeout_seconds,
             retry_schedule: settings.retry_schedule,
             content_type: settings.content_type,
+            query: settings.query,
+            validation_template: settings.validation_template,
+            template: settings.template,
+            error_template: settings.error_template,
         }
     }
 }
@@ -225,6 +257,12 @@ fn draft(given: EndpointUpdate, headers: BTreeMap<String, String>) -> Result<End
         timeout_seconds: given.timeout_seconds,
         retry_schedule: given.retry_schedule,
         content_type: given.content_type,
+        query: given.query.filter(|text| !text.is_empty()),
+        // Whoever asks, see `accept`.
+        query_as: Identity::default(),
+        validation_template: given.validation_template.filter(|text| !text.is_empty()),
+        template: given.template.filter(|text| !text.is_empty()),
+        error_template: given.error_template.filter(|text| !text.is_empty()),
     };
     Ok(EndpointDraft { uid: given.uid, settings, headers, secret: None })
 }
@@ -250,6 +288,10 @@ pub fn shown(ids: &Ids, endpoint: &Endpoint) -> EndpointOut {
         timeout_seconds: settings.timeout_seconds,
         retry_schedule: settings.retry_schedule,
         content_type: settings.content_type,
+        query: settings.query,
+        validation_template: settings.validation_template,
+        template: settings.template,
+        error_template: settings.error_template,
         created_at: timestamp::text(endpoint.created_ms),
         updated_at: timestamp::text(endpoint.updated_ms),
     }

@@ -14,7 +14,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use postrider_accept::{FieldProblem, TokenDraft};
 use postrider_store::access::Capability;
-use postrider_store::config::ApiKey;
+use postrider_store::config::{ApiKey, Identity};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -54,6 +54,14 @@ pub struct AppPortalAccessIn {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 256)]
     pub session_id: Option<String>,
+    /// Whom it is for, in the provider's own name: payload queries of the endpoints that they make run as this user.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 256, pattern = "^[!-~]+$")]
+    pub user: Option<String>,
+    /// The same for their organization.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 256, pattern = "^[!-~]+$")]
+    pub organization: Option<String>,
 }
 
 /// A portal link, and the token that it carries.
@@ -118,6 +126,7 @@ async fn access(
         feature_flags: given.feature_flags.unwrap_or_default(),
         expiry: given.expiry,
         session: given.session_id,
+        identity: Identity { user: given.user, organization: given.organization },
     };
     if let Some(application) = given.application {
         api.accept.ensure_application(auth.0, &app, application.try_into()?).await?;

@@ -7,6 +7,7 @@ use crate::error::{ApiError, Errors};
 use crate::text::EventTypeName;
 use axum::Json;
 use axum::extract::{Path, State};
+use postrider_delivery::Subject;
 use postrider_store::id::MessageId;
 use postrider_store::message::{Deliver, Message};
 use serde::{Deserialize, Serialize};
@@ -80,8 +81,9 @@ async fn preview(
         return Err(ApiError::field("msgId", "is of a message whose payload was removed"));
     }
     let now_ms = api.accept.clock().wall_ms();
-    let request = api.renderer.request((&entry, &endpoint), &message, 1, now_ms);
-    let request = request.map_err(|reason| ApiError::field("payload", format!("makes no request: {reason}")))?;
+    let subject = Subject { app: &entry, endpoint: &endpoint, message: &message, attempt: 1, now_ms };
+    let request = api.composer.compose(subject).await;
+    let request = request.map_err(|stopped| ApiError::field("payload", format!("makes no request: {stopped}")))?;
     Ok(Json(EndpointPreviewOut {
         url: endpoint.settings.url.clone(),
         headers: request.headers.into_iter().collect(),

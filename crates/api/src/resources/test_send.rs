@@ -28,7 +28,7 @@ pub struct EndpointTestIn<'a> {
     #[serde(default)]
     #[schema(value_type = Option<EventTypeName>)]
     pub event_type: Option<String>,
-    /// Sent as a message of its own; `null`: the last message of the type is sent again.
+    /// Sent as a message of its own; `null`: that of the last message of the type.
     #[serde(borrow, default)]
     #[schema(value_type = Option<Object>)]
     pub payload: Option<&'a RawValue>,

@@ -14,10 +14,12 @@ mod listings;
 mod older_clients;
 mod portal;
 mod preview;
+mod queries;
 mod recovery;
 mod scheduled;
 mod secrets;
 mod statistics;
+mod templates;
 mod upserts;
 
 use postrider_clock::Clock;
