@@ -132,6 +132,7 @@ impl Accept {
         problems.check("uid", check::uid(draft.uid.as_deref()));
         problems.check("metadata", check::metadata(&draft.settings.metadata));
         problems.check("throttleRate", check::rate(draft.settings.throttle_rate));
+        check::addresses(&draft.settings.notify_emails, &mut problems);
         if let Some(contract) = &draft.settings.contract {
             problems.check("contract", self.known_contract(contract));
         }

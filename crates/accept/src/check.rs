@@ -1,7 +1,9 @@
 //! Checks that several operations share.
 
 use crate::refusal::FieldProblem;
+use email_address::EmailAddress;
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 /// The most entries of a list or map that a caller may give.
 pub const LONGEST_LIST: usize = 1_000;
@@ -80,5 +82,16 @@ pub fn list(items: &[String], longest: usize) -> Result<(), String> {
     match items.iter().find(|item| !seen.insert(item.as_str())) {
         Some(twice) => Err(format!("names {twice:?} twice")),
         None => Ok(()),
+    }
+}
+
+/// Addresses that notices go to.
+pub fn addresses(given: &[String], problems: &mut Problems) {
+    problems.check("notifyEmails", list(given, 10));
+    for (n, address) in given.iter().enumerate() {
+        let checked = EmailAddress::from_str(address).map(drop);
+        let plain = if address.contains('<') { Err("give the address alone, without a name".into()) } else { Ok(()) };
+        let checked = checked.map_err(|error| format!("is not a mail address ({error})"));
+        problems.check(&format!("notifyEmails.{n}"), plain.and(checked));
     }
 }

@@ -219,6 +219,7 @@ impl Accept {
         problems.check("timeoutSeconds", check_timeout(contract, settings.timeout_seconds));
         problems.check("retrySchedule", check_schedule(settings.retry_schedule.as_deref()));
         problems.check("contentType", check_content_type(contract, settings.content_type.as_deref()));
+        check::addresses(&settings.notify_emails, &mut problems);
         check_headers(contract, &draft.headers, &mut problems);
         problems.done()?;
         Ok(draft)

@@ -31,6 +31,7 @@ pub struct Contract {
     pub(crate) content_types: Vec<ContentType>,
     secrets: SecretRules,
     judge: JudgeRules,
+    reasons: BTreeMap<String, String>,
     retry: RetryRules,
     timeout: TimeoutRule,
     disable: DisableRules,
@@ -128,6 +129,7 @@ impl Contract {
                 slow_down: file.response.slow_down,
                 retry_after: file.response.retry_after,
             },
+            reasons: file.reasons,
             retry,
             timeout: TimeoutRule { seconds: file.timeout.seconds, fixed: file.timeout.fixed },
             disable: DisableRules {
@@ -203,6 +205,14 @@ impl Contract {
     /// What a response means.
     pub fn judge(&self, answer: &Answer<'_>) -> Judgement {
         self.judge.judge(answer)
+    }
+
+    /// What the contract's own words are for a failure with this code, and this status if there was a response;
+    /// `None`: it has none of its own.
+    pub fn reason(&self, code: &str, status: u16) -> Option<String> {
+        let by_status = self.reasons.get(&status.to_string()).filter(|_| code == "status");
+        let words = by_status.or_else(|| self.reasons.get(code))?;
+        Some(words.replace("{status}", &status.to_string()))
     }
 
     /// The delay before the next try after `attempts` failed ones (1: the first try failed); `None`:

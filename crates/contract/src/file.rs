@@ -28,6 +28,8 @@ pub struct ContractFile {
     pub headers: Expressions,
     pub secret: SecretFile,
     pub response: ResponseFile,
+    /// By error code or status, what is said of a failure.
+    pub reasons: BTreeMap<String, String>,
     pub retry: RetryFile,
     pub timeout: TimeoutFile,
     pub disable: DisableFile,
@@ -126,6 +128,7 @@ impl ContractFile {
             headers: reader.expressions(&mut root, "headers"),
             secret: secret(&mut reader, &mut root),
             response: response(&mut reader, &mut root),
+            reasons: reasons(&mut reader, &mut root),
             retry: retry(&mut reader, &mut root),
             timeout: timeout(&mut reader, &mut root),
             disable: disable(&mut reader, &mut root),
@@ -240,6 +243,24 @@ fn response(reader: &mut Reader, root: &mut Table<'_>) -> ResponseFile {
     }
     reader.close(table);
     file
+}
+
+/// Each key is the code of an error or a status.
+fn reasons(reader: &mut Reader, root: &mut Table<'_>) -> BTreeMap<String, String> {
+    const CODES: [&str; 7] = ["dns", "connect", "tls", "timeout", "reset", "protocol", "status"];
+    let reasons = reader.expressions(root, "reasons");
+    for (key, _) in &reasons {
+        let text = key.get_ref();
+        let is_status =
+            text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit()) && ("100"..="599").contains(&text.as_str());
+        if !is_status && !CODES.contains(&text.as_str()) {
+            reader.problem(
+                key.span(),
+                format!("{text:?} is no failure; use a status such as 403, or one of {}", CODES.join(", ")),
+            );
+        }
+    }
+    reasons.into_iter().map(|(key, text)| (key.into_inner(), text.into_inner())).collect()
 }
 
 fn retry(reader: &mut Reader, root: &mut Table<'_>) -> RetryFile {

@@ -202,3 +202,20 @@ fn telerivets_event_and_secret_are_ours_whatever_the_payload_says() {
     let error = Case { payload: "[1]", ..case }.try_render(book.get("telerivet").unwrap()).unwrap_err();
     assert!(error.to_string().contains("an object is needed"), "{error}");
 }
+
+#[test]
+fn failures_are_told_in_the_words_of_the_documents() {
+    let reason = |name: &str, code, status| Book::shipped().get(name).unwrap().reason(code, status);
+    assert_eq!(reason("tiledesk", "timeout", 0).unwrap(), "Failed: 504 Gateway Timeout");
+    assert_eq!(reason("tiledesk", "status", 500), None);
+    for (code, status, words) in [
+        ("status", 403, "HTTP 403: the secret"),
+        ("status", 301, "HTTP 301: "),
+        ("status", 302, "HTTP 302: "),
+        ("status", 204, "HTTP 204: only 200 is a success"),
+        ("timeout", 0, "timed out: "),
+    ] {
+        assert!(reason("telerivet", code, status).unwrap().starts_with(words), "{code} {status}");
+    }
+    assert_eq!(reason("standard", "timeout", 0), None);
+}

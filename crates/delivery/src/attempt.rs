@@ -165,11 +165,11 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
             let response = response(endpoint, &reply);
             let ended = judge(contract, reply, tools.clock.wall_ms());
             match response.filter(|_| ended.outcome.success) {
-                Some(response) => complain(tools, endpoint, response, ended).await,
+                Some(response) => Box::pin(complain(tools, endpoint, response, ended)).await,
                 None => ended,
             }
         }
-        Err(error) => unanswered(error),
+        Err(error) => unanswered(contract, error),
     }
 }
 
@@ -204,6 +204,9 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
     let judgement = contract.judge(&Answer { status, retry_after, now_ms });
     let success = judgement.outcome == Outcome::Success;
     let reason = || {
+        if let Some(words) = contract.reason("status", status) {
+            return ("status".to_owned(), words);
+        }
         let name = reply.status.canonical_reason().unwrap_or("not a known status");
         ("status".to_owned(), format!("the endpoint answered {status} ({name})"))
     };
@@ -218,9 +221,10 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
     }
 }
 
-fn unanswered(error: SendError) -> Ended {
+fn unanswered(contract: &Contract, error: SendError) -> Ended {
     let judged = if error.is_final() { Outcome::Fail } else { Outcome::Retry };
-    Ended::failed(error.code(), error.to_string(), judged)
+    let words = contract.reason(error.code(), 0);
+    Ended::failed(error.code(), words.unwrap_or_else(|| error.to_string()), judged)
 }
 
 fn retry(

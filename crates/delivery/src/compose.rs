@@ -48,6 +48,15 @@ impl Composer {
     /// The request as it would go out now.
     pub async fn compose(&self, subject: Subject<'_>) -> Result<Request, Stopped> {
         let settings = &subject.endpoint.settings;
+        if settings.query.is_none() && settings.validation_template.is_none() && settings.template.is_none() {
+            return self.renderer.request(&subject, None).map_err(Stopped::Template);
+        }
+        // Boxed, so that attempts without any of this don't carry room for it.
+        Box::pin(self.customized(subject)).await
+    }
+
+    async fn customized(&self, subject: Subject<'_>) -> Result<Request, Stopped> {
+        let settings = &subject.endpoint.settings;
         let data = match &settings.query {
             Some(query) => Some(self.ask(&subject, query).await?),
             None => None,

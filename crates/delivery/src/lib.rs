@@ -14,6 +14,7 @@ mod health;
 mod job;
 mod lane;
 mod metrics;
+mod notice;
 mod pace;
 mod query;
 mod render;
@@ -22,6 +23,7 @@ mod tasks;
 
 pub use compose::{Composer, Stopped, Subject};
 pub use metrics::DeliveryMetrics;
+pub use notice::{NoticeOptions, Notices};
 pub use query::GraphQl;
 pub use render::Renderer;
 pub use scheduler::{Delivery, Options};

@@ -11,6 +11,7 @@ use crate::health::Verdict;
 use crate::job::{Held, Job};
 use crate::lane::{Lane, lane_settings};
 use crate::metrics::DeliveryMetrics;
+use crate::notice::Notices;
 use crate::tasks::{News, Page, disable, load, sweep};
 use postrider_clock::Clock;
 use postrider_contract::Book;
@@ -50,6 +51,8 @@ pub struct Options {
     pub egress: Egress,
     pub contracts: Arc<Book>,
     pub composer: Composer,
+    /// `None`: nobody is told of failures.
+    pub notices: Option<Notices>,
     pub clock: Clock,
     pub metrics: DeliveryMetrics,
 }
@@ -81,6 +84,7 @@ struct Scheduler {
     tools: Arc<Tools>,
     events: mpsc::Receiver<Event>,
     metrics: DeliveryMetrics,
+    notices: Option<Notices>,
     clock: Clock,
     lanes: HashMap<EndpointId, Lane>,
     turns: FairQueue<AppId, EndpointId>,
@@ -117,6 +121,7 @@ impl Scheduler {
             }),
             events: options.events,
             metrics: options.metrics,
+            notices: options.notices,
             clock,
             lanes: HashMap::new(),
             turns: FairQueue::new(usize::MAX),
@@ -167,6 +172,9 @@ impl Scheduler {
                 News::Finished(tenure, _) if tenure != self.tenure => self.running -= 1,
                 News::Finished(_, finished) => {
                     self.metrics.finished(&finished);
+                    if let Some(notices) = self.notices.as_ref() {
+                        notices.failed(&finished.record);
+                    }
                     self.finished(&finished);
                     records.push(finished.record);
                 }

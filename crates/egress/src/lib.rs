@@ -5,12 +5,15 @@
 //! deadline. The check happens in the step that connects, so a name that changes its answer gains
 //! nothing. Redirects are never followed.
 //!
+//! [`Mailer`] speaks to the one mail server that the operator named.
+//!
 //! It knows nothing of messages, endpoints or contracts, and decides no retry.
 
 mod address;
 mod client;
 mod connect;
 mod error;
+mod mail;
 mod resolve;
 mod stream;
 mod tls;
@@ -18,3 +21,4 @@ mod tls;
 pub use address::AddressRules;
 pub use client::{Call, Egress, Options, Reply};
 pub use error::{SendError, SetupError};
+pub use mail::{Mail, MailError, MailSetupError, Mailer};

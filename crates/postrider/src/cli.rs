@@ -99,4 +99,10 @@ pub struct ServeArgs {
     /// What payload queries authenticate with, as a bearer token
     #[arg(long, env = "POSTRIDER_GRAPHQL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub graphql_token: Option<String>,
+    /// SMTP server for mails about endpoints that fail, as smtps://USER:PASSWORD@HOST
+    #[arg(long, env = "POSTRIDER_SMTP", hide_env_values = true, value_name = "URL")]
+    pub smtp: Option<String>,
+    /// Sender of those mails, as 'Hooks <hooks@example.com>'
+    #[arg(long, env = "POSTRIDER_MAIL_FROM", value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
 
 const DEFAULT_FILE: &str = "postrider.toml";
@@ -32,6 +33,18 @@ pub struct Config {
     pub contract_settings: BTreeMap<String, BTreeMap<String, String>>,
     /// `None`: there are no payload queries.
     pub graphql: Option<GraphQlConfig>,
+    /// `None`: nobody is told of failures by mail.
+    pub mail: Option<MailConfig>,
+}
+
+/// How people are told of failures.
+#[derive(Clone, Debug)]
+pub struct MailConfig {
+    /// `smtp://…` or `smtps://…`
+    pub url: String,
+    pub from: String,
+    /// Between two mails about one endpoint.
+    pub interval: Duration,
 }
 
 /// The provider's GraphQL API, which payload queries are asked of.
@@ -57,6 +70,10 @@ pub enum ConfigError {
     PublicUrl(String),
     #[error("{0:?} is not the URL of a GraphQL API: give http:// or https://, a host, and a path")]
     GraphQlUrl(String),
+    #[error("mail needs a sender: give --mail-from 'Hooks <hooks@example.com>' beside --smtp")]
+    NoSender,
+    #[error("[mail] interval_minutes in postrider.toml must be 1 to 10080 (a week)")]
+    MailInterval,
     #[error("[retention] in postrider.toml: {0}")]
     Retention(String),
 }
@@ -76,6 +93,7 @@ struct File {
     ca_file: Option<PathBuf>,
     contract: BTreeMap<String, BTreeMap<String, String>>,
     graphql: GraphQlFile,
+    mail: MailFile,
     retention: RetentionFile,
 }
 
@@ -84,6 +102,25 @@ struct File {
 struct GraphQlFile {
     url: Option<String>,
     token: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct MailFile {
+    smtp: Option<String>,
+    from: Option<String>,
+    interval_minutes: Option<u64>,
+}
+
+impl MailFile {
+    fn decided(self) -> Result<Option<MailConfig>, ConfigError> {
+        let Some(url) = self.smtp else { return Ok(None) };
+        let from = self.from.ok_or(ConfigError::NoSender)?;
+        match self.interval_minutes.unwrap_or(60) {
+            minutes @ 1..=10_080 => Ok(Some(MailConfig { url, from, interval: Duration::from_secs(minutes * 60) })),
+            _ => Err(ConfigError::MailInterval),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -140,6 +177,11 @@ impl Config {
         if let Some(url) = public_url.as_ref().filter(|url| !is_web(url)) {
             return Err(ConfigError::PublicUrl(url.clone()));
         }
+        let mail = MailFile {
+            smtp: args.smtp.or(file.mail.smtp),
+            from: args.mail_from.or(file.mail.from),
+            interval_minutes: file.mail.interval_minutes,
+        };
         let graphql_url = args.graphql_url.or(file.graphql.url);
         if let Some(url) = graphql_url.as_ref().filter(|url| !is_web(url)) {
             return Err(ConfigError::GraphQlUrl(url.clone()));
@@ -160,6 +202,7 @@ impl Config {
             dns,
             ca_file,
             graphql,
+            mail: mail.decided()?,
             retention: file.retention.decided()?,
             contract_settings: file.contract,
         })

@@ -7,8 +7,8 @@ use postrider_accept::{Accept, AcceptMetrics, FIRST_ENV, MadeKey, Refusal, Rules
 use postrider_api::{Api, Listener, serve};
 use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
-use postrider_delivery::{Composer, Delivery, DeliveryMetrics, GraphQl, Renderer};
-use postrider_egress::{AddressRules, Egress, SetupError};
+use postrider_delivery::{Composer, Delivery, DeliveryMetrics, GraphQl, NoticeOptions, Notices, Renderer};
+use postrider_egress::{AddressRules, Egress, MailSetupError, Mailer, SetupError};
 use postrider_jobs::Jobs;
 use postrider_store::access::Scope;
 use postrider_store::{Database, OpenError, PostgresOptions, Store, StoreMetrics};
@@ -35,6 +35,8 @@ pub enum StartError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Egress(#[from] SetupError),
+    #[error(transparent)]
+    Mail(#[from] MailSetupError),
     #[error("can't listen on {address}: {error}; choose another with --listen")]
     Listen { address: SocketAddr, error: std::io::Error },
     #[error("the contract {file} is wrong:\n{}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
@@ -113,12 +115,23 @@ impl Server {
         let payload_queries = graphql.is_some();
         let renderer = Renderer::new(store.clone(), contracts.clone(), config.contract_settings);
         let composer = Composer { renderer, templates: templates.clone(), graphql };
+        let mailer = config.mail.as_ref().map(|mail| Mailer::new(&mail.url, &mail.from)).transpose()?;
+        let notices = config.mail.zip(mailer).map(|(mail, mailer)| {
+            Notices::start(NoticeOptions {
+                mailer,
+                interval: mail.interval,
+                public_url: config.public_url.clone(),
+                store: store.clone(),
+                clock: clock.clone(),
+            })
+        });
         let delivery = Delivery::start(postrider_delivery::Options {
             store: store.clone(),
             events: feed.events,
             egress,
             contracts: contracts.clone(),
             composer: composer.clone(),
+            notices,
             clock: clock.clone(),
             metrics: DeliveryMetrics::register(&mut registry),
         });

@@ -75,7 +75,6 @@ pub enum Change {
         messages: Vec<MessageId>,
         due_ms: i64,
     },
-    /// Removes a message's payload for good.
     /// What still waits of a message ends now, visibly.
     CancelMessage {
         message: MessageId,
@@ -83,18 +82,25 @@ pub enum Change {
         endpoints: Vec<EndpointId>,
         due_ms: i64,
     },
+    /// Removes a message's payload for good.
     ExpungeMessage {
         message: MessageId,
     },
-    /// Removes an attempt's response for good.
     /// A failure that somebody has done with.
     ClearAttempt {
         message: MessageId,
         attempt: AttemptId,
     },
+    /// Removes an attempt's response for good.
     ExpungeAttempt {
         message: MessageId,
         attempt: AttemptId,
+    },
+    /// People are told now that an endpoint fails, unless somebody told them after `before_ms`.
+    ClaimNotice {
+        endpoint: EndpointId,
+        now_ms: i64,
+        before_ms: i64,
     },
 }
 
@@ -110,6 +116,7 @@ impl Change {
                 | Change::ExpungeMessage { .. }
                 | Change::ClearAttempt { .. }
                 | Change::ExpungeAttempt { .. }
+                | Change::ClaimNotice { .. }
         )
     }
 

@@ -53,6 +53,8 @@ pub struct ApplicationSettings {
     pub contract: Option<String>,
     /// Messages a second to all its endpoints together.
     pub throttle_rate: Option<u16>,
+    /// Who is told by mail when one of its endpoints fails.
+    pub notify_emails: Vec<String>,
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -106,6 +108,8 @@ pub struct EndpointSettings {
     pub template: Option<String>,
     /// Liquid: what is wrong with a response that looks like success.
     pub error_template: Option<String>,
+    /// Who is told by mail when it fails, beside those of its application.
+    pub notify_emails: Vec<String>,
 }
 
 /// Whom the provider made a token for, in its own names.

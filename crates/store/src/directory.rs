@@ -194,7 +194,8 @@ impl Directory {
             | Change::CancelMessage { .. }
             | Change::ExpungeMessage { .. }
             | Change::ClearAttempt { .. }
-            | Change::ExpungeAttempt { .. } => {}
+            | Change::ExpungeAttempt { .. }
+            | Change::ClaimNotice { .. } => {}
         }
     }
 }

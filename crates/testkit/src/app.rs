@@ -2,7 +2,7 @@
 
 use crate::database;
 use postrider::Server;
-use postrider::config::{Config, GraphQlConfig};
+use postrider::config::{Config, GraphQlConfig, MailConfig};
 use postrider_clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ pub struct Start {
     pub ca_file: Option<PathBuf>,
     /// The URL of a GraphQL API for payload queries, which is asked with the token `graphql-token`.
     pub graphql: Option<String>,
+    pub mail: Option<MailConfig>,
     /// Where the data lies; kept when the server ends.
     pub dir: Option<TempDir>,
 }
@@ -43,6 +44,7 @@ impl Default for Start {
             dns: None,
             ca_file: None,
             graphql: None,
+            mail: None,
             dir: None,
         }
     }
@@ -91,6 +93,7 @@ impl Start {
             dns: self.dns,
             ca_file: self.ca_file,
             graphql: self.graphql.map(graphql),
+            mail: self.mail,
             retention: postrider_store::Retention::default(),
             contract_settings: BTreeMap::new(),
         };

@@ -53,6 +53,10 @@ pub struct ApplicationIn {
     /// The contract of its endpoints that name none.
     #[serde(default)]
     pub contract: Option<String>,
+    /// Who is told by mail when one of its endpoints fails.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    pub notify_emails: Option<Vec<String>>,
 }
 
 /// Fields to change; the others stay.
@@ -70,6 +74,8 @@ struct ApplicationPatch {
     rate_limit: Option<u16>,
     metadata: Option<BTreeMap<String, String>>,
     contract: Option<String>,
+    #[schema(max_items = 10)]
+    notify_emails: Option<Vec<String>>,
 }
 
 /// An application as it is.
@@ -90,6 +96,8 @@ pub struct ApplicationOut {
     pub metadata: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify_emails: Vec<String>,
     #[schema(format = "date-time")]
     pub created_at: String,
     #[schema(format = "date-time")]
@@ -105,6 +113,7 @@ impl TryFrom<ApplicationIn> for ApplicationDraft {
             contract: given.contract,
             throttle_rate: either(("throttleRate", given.throttle_rate), ("rateLimit", given.rate_limit))?,
             metadata: given.metadata,
+            notify_emails: given.notify_emails.unwrap_or_default(),
         };
         Ok(ApplicationDraft { uid: given.uid, settings })
     }
@@ -120,6 +129,7 @@ impl From<&Application> for ApplicationIn {
             rate_limit: None,
             metadata: settings.metadata,
             contract: settings.contract,
+            notify_emails: Some(settings.notify_emails).filter(|addresses| !addresses.is_empty()),
         }
     }
 }
@@ -134,6 +144,7 @@ fn shown(ids: &Ids, app: &Application) -> ApplicationOut {
         rate_limit: settings.throttle_rate,
         metadata: settings.metadata,
         contract: settings.contract,
+        notify_emails: settings.notify_emails,
         created_at: timestamp::text(app.created_ms),
         updated_at: timestamp::text(app.updated_ms),
     }

@@ -103,6 +103,10 @@ pub struct EndpointUpdate {
     #[serde(default)]
     #[schema(max_length = 65536)]
     pub error_template: Option<String>,
+    /// Who is told by mail when it fails, beside those of its application.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    pub notify_emails: Option<Vec<String>>,
 }
 
 /// What of an endpoint is given at creation alone.
@@ -164,6 +168,8 @@ struct EndpointPatch {
     template: Option<String>,
     #[schema(max_length = 65536)]
     error_template: Option<String>,
+    #[schema(max_items = 10)]
+    notify_emails: Option<Vec<String>>,
 }
 
 /// An endpoint as it is.
@@ -199,6 +205,7 @@ pub struct EndpointOut {
     pub validation_template: Option<String>,
     pub template: Option<String>,
     pub error_template: Option<String>,
+    pub notify_emails: Vec<String>,
     #[schema(format = "date-time")]
     pub created_at: String,
     #[schema(format = "date-time")]
@@ -236,6 +243,7 @@ impl From<&Endpoint> for EndpointUpdate {
             validation_template: settings.validation_template,
             template: settings.template,
             error_template: settings.error_template,
+            notify_emails: none_if_empty(&settings.notify_emails),
         }
     }
 }
@@ -263,6 +271,7 @@ fn draft(given: EndpointUpdate, headers: BTreeMap<String, String>) -> Result<End
         validation_template: given.validation_template.filter(|text| !text.is_empty()),
         template: given.template.filter(|text| !text.is_empty()),
         error_template: given.error_template.filter(|text| !text.is_empty()),
+        notify_emails: given.notify_emails.unwrap_or_default(),
     };
     Ok(EndpointDraft { uid: given.uid, settings, headers, secret: None })
 }
@@ -292,6 +301,7 @@ pub fn shown(ids: &Ids, endpoint: &Endpoint) -> EndpointOut {
         validation_template: settings.validation_template,
         template: settings.template,
         error_template: settings.error_template,
+        notify_emails: settings.notify_emails.unwrap_or_default(),
         created_at: timestamp::text(endpoint.created_ms),
         updated_at: timestamp::text(endpoint.updated_ms),
     }

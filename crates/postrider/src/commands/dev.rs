@@ -136,6 +136,7 @@ async fn start(address: SocketAddr, data: &Path, clock: &Clock) -> Result<Server
         ca_file: None,
         retention: postrider_store::Retention::default(),
         graphql: None,
+        mail: None,
         contract_settings: BTreeMap::new(),
     };
     match Server::start(config(address), key, None, clock.clone()).await {

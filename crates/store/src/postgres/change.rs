@@ -139,6 +139,7 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
             Err(refused) => return Ok(Err(refused)),
         },
         Change::DeleteEndpoint { endpoint: id, version } => {
+            session.query("DELETE FROM notices WHERE endpoint = $1", &[int(&id.0)]).await?;
             let rows = session.query("DELETE FROM endpoints WHERE id = $1 RETURNING app", &[int(&id.0)]).await?;
             let app = rows.first().map_or(0, |row| row.get(0));
             reroute(session, app, *version).await?;

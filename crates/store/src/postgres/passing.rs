@@ -61,6 +61,13 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
             let response = EXPUNGED.as_bytes();
             session.query(sql, &[(&response, Type::BYTEA), int(&attempt.0), int(&message.0)]).await?.len()
         }
+        Change::ClaimNotice { endpoint, now_ms, before_ms } => {
+            let sql = "INSERT INTO notices SELECT id, $2 FROM endpoints WHERE id = $1
+                       ON CONFLICT (endpoint) DO UPDATE SET told_ms = excluded.told_ms
+                       WHERE notices.told_ms <= $3 RETURNING 1";
+            let claimed = session.query(sql, &[int(&endpoint.0), int(now_ms), int(before_ms)]).await?;
+            return Ok(if claimed.is_empty() { Err(ChangeError::Outdated) } else { Ok(None) });
+        }
         // The others are about the configuration.
         _ => 0,
     };

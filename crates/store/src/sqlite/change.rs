@@ -58,7 +58,10 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
         }
         Change::CreateEndpoint(endpoint) => return create_endpoint(tx, sealer, endpoint),
         Change::UpdateEndpoint { row, based_on } => return update_endpoint(tx, sealer, row, *based_on),
-        Change::DeleteEndpoint { endpoint, .. } => tx.execute("DELETE FROM endpoints WHERE id = ?", [endpoint.0])?,
+        Change::DeleteEndpoint { endpoint, .. } => {
+            tx.execute("DELETE FROM notices WHERE endpoint = ?", [endpoint.0])?;
+            tx.execute("DELETE FROM endpoints WHERE id = ?", [endpoint.0])?
+        }
         Change::SetFailing { endpoint, since_ms } => tx
             .prepare_cached("UPDATE endpoints SET failing_since_ms = ? WHERE id = ?")?
             .execute(params![since_ms, endpoint.0])?,

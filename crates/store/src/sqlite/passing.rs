@@ -36,6 +36,15 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
         Change::ExpungeAttempt { message, attempt } => tx
             .prepare_cached("UPDATE attempts SET response = ? WHERE id = ? AND message = ?")?
             .execute(params![EXPUNGED.as_bytes(), attempt.0, message.0])?,
+        Change::ClaimNotice { endpoint, now_ms, before_ms } => {
+            let claimed = tx
+                .prepare_cached(
+                    "INSERT INTO notices SELECT id, ?2 FROM endpoints WHERE id = ?1
+                     ON CONFLICT DO UPDATE SET told_ms = excluded.told_ms WHERE told_ms <= ?3",
+                )?
+                .execute(params![endpoint.0, now_ms, before_ms])?;
+            return Ok(Some(if claimed == 0 { Err(ChangeError::Outdated) } else { Ok(()) }));
+        }
         _ => return Ok(None),
     };
     Ok(Some(if rows == 0 { Err(ChangeError::NotFound) } else { Ok(()) }))
