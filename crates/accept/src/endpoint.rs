@@ -259,7 +259,9 @@ impl Accept {
     /// A filter is right when the contract knows it, or the registry does.
     fn check_filter(&self, env: EnvId, contract: &Contract, filter: &str) -> Result<(), String> {
         let events = contract.events();
-        match events.check_filter(filter)? {
+        let kind = events.check_filter(filter)?;
+        let (filter, _) = events.split(filter);
+        match kind {
             FilterKind::Pattern => Ok(()),
             FilterKind::Exact
                 if events.in_catalogue(filter) || self.store.directory().event_type(env, filter).is_some() =>

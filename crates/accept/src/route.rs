@@ -1,6 +1,7 @@
 //! Which endpoints want a message.
 
 use crate::Accept;
+use bytes::Bytes;
 use postrider_contract::PayloadFilter;
 use postrider_store::AppEntry;
 use postrider_store::config::Endpoint;
@@ -11,7 +12,7 @@ use postrider_store::id::EndpointId;
 pub struct Routed<'a> {
     pub event_type: &'a str,
     pub channels: &'a [String],
-    pub payload: &'a [u8],
+    pub payload: &'a Bytes,
 }
 
 impl Accept {
@@ -30,7 +31,7 @@ impl Accept {
             return false;
         }
         let by_type = match self.contracts.get(&settings.contract) {
-            Some(contract) => contract.events().matches(&settings.event_types, message.event_type),
+            Some(contract) => contract.wants(&settings.event_types, message.event_type, message.payload),
             // Its attempt will say that the contract is missing; a message must not vanish.
             None => true,
         };

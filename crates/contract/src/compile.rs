@@ -78,6 +78,17 @@ impl<'a> Compiler<'a> {
         compiled
     }
 
+    /// What an event goes out as, too; told from the message alone.
+    pub fn also(&mut self, table: &Expressions) -> Vec<(String, Compiled)> {
+        let known = std::mem::replace(&mut self.known, ["payload".to_owned(), "message".to_owned()].into());
+        let compile = |(entry, source): &(Spanned<String>, Spanned<String>)| {
+            Some((entry.get_ref().clone(), self.compile(source)?))
+        };
+        let compiled = table.iter().filter_map(compile).collect();
+        self.known = known;
+        compiled
+    }
+
     /// What a payload query is given.
     pub fn query(&mut self, table: &Expressions) -> Vec<(String, Compiled)> {
         let mut compiled = Vec::new();

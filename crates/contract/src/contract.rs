@@ -2,14 +2,17 @@
 
 use crate::compile::Compiler;
 use crate::encode::Encoding;
-use crate::events::Events;
-use crate::expression::Compiled;
+use crate::events::{Events, is_of};
+use crate::expression::{Compiled, Scope};
 use crate::file::ContractFile;
 use crate::judge::{Answer, JudgeRules, Judgement};
+use crate::payload::Json;
 use crate::problem::Problem;
 use crate::retry::RetryRules;
 use crate::secrets::SecretRules;
 use crate::view::ContentType;
+use bytes::Bytes;
+use minijinja::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -20,6 +23,7 @@ pub struct Contract {
     title: String,
     description: String,
     events: Events,
+    also: Vec<(String, Compiled)>,
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) values: Vec<(String, Compiled)>,
     pub(crate) body: Compiled,
@@ -78,6 +82,7 @@ impl Contract {
         let (file, problems) = ContractFile::read(text)?;
         let mut compiler = Compiler::new(text, problems);
         compiler.check_name(&file.name);
+        let also = compiler.also(&file.events.also);
         let values = compiler.definitions(&file.values);
         let body = compiler.without("body", |compiler| compiler.compile(&file.body.value));
         let query = compiler.without("body", |compiler| compiler.query(&file.query));
@@ -105,7 +110,9 @@ impl Contract {
                 open: events.open,
                 patterns: events.patterns,
                 always: events.always,
+                versions: events.versions,
             },
+            also,
             settings: file.settings,
             values,
             body,
@@ -155,6 +162,21 @@ impl Contract {
     /// What it sends, in a sentence.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// Whether a subscription takes an event, under its own name or one that it goes out as, too.
+    pub fn wants(&self, filters: &[String], event_type: &str, payload: &Bytes) -> bool {
+        if self.events.matches(filters, event_type) {
+            return true;
+        }
+        let mut also = self.also.iter().filter(|(entry, _)| is_of(entry, event_type));
+        also.any(|(_, name)| {
+            let message = Value::from_pairs([("event_type", Value::from(event_type))]);
+            let vars =
+                Scope::new(vec![("payload".to_owned(), Json::whole(payload.clone())), ("message".to_owned(), message)]);
+            // An event that has no other name goes out as itself alone.
+            name.eval(vars.value()).is_ok_and(|name| self.events.matches(filters, &name.to_string()))
+        })
     }
 
     /// Its event types, and how subscriptions match.

@@ -12,6 +12,8 @@ pub struct Events {
     pub(crate) open: bool,
     pub(crate) patterns: bool,
     pub(crate) always: Vec<String>,
+    /// The latest last; empty: event types have no versions.
+    pub(crate) versions: Vec<String>,
 }
 
 /// What a subscription's filter is.
@@ -27,6 +29,10 @@ impl Events {
     /// Whether an endpoint may filter by this; `Err` says what is wrong and what would be right. Where
     /// any registered event type will do ([`Events::is_open`]), an exact name may still be unknown.
     pub fn check_filter(&self, filter: &str) -> Result<FilterKind, String> {
+        let (filter, version) = self.split(filter);
+        if let Some(version) = version.filter(|version| !self.versions.iter().any(|known| known == version)) {
+            return Err(format!("{version:?} is not a version of it; there are {}", self.versions.join(", ")));
+        }
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
         let name = filter.strip_suffix(".*").filter(|_| self.patterns);
         let plain = name.unwrap_or(filter);
@@ -43,6 +49,21 @@ impl Events {
             None if self.open || self.in_catalogue(filter) => Ok(FilterKind::Exact),
             None => Err(format!("{filter:?} is not in the catalogue, which has {}", self.list().join(", "))),
         }
+    }
+
+    /// A filter's event type, and the version that it asks for.
+    pub fn split<'a>(&self, filter: &'a str) -> (&'a str, Option<&'a str>) {
+        match filter.split_once('@') {
+            Some((name, version)) if !self.versions.is_empty() => (name, Some(version)),
+            _ => (filter, None),
+        }
+    }
+
+    /// The version in which a subscription gets an event: that of its filter, or the latest. `None` where there
+    /// are no versions.
+    pub fn version<'a>(&'a self, filters: &'a [String], event_type: &str) -> Option<&'a str> {
+        let asked = filters.iter().map(|filter| self.split(filter)).find(|(name, _)| *name == event_type);
+        asked.and_then(|(_, version)| version).or(self.versions.last().map(String::as_str))
     }
 
     /// Whether the contract itself knows the event type.
@@ -66,7 +87,7 @@ impl Events {
     fn filter_matches(&self, filter: &str, event_type: &str) -> bool {
         match filter.strip_suffix('*').filter(|prefix| self.patterns && prefix.ends_with('.')) {
             Some(prefix) => event_type.len() > prefix.len() && event_type.starts_with(prefix),
-            None => filter == event_type,
+            None => self.split(filter).0 == event_type,
         }
     }
 
@@ -77,7 +98,7 @@ impl Events {
 }
 
 /// Whether `event_type` is the entry, or of its family.
-fn is_of(entry: &str, event_type: &str) -> bool {
+pub fn is_of(entry: &str, event_type: &str) -> bool {
     let Some((before, rest)) = entry.split_once('{') else { return entry == event_type };
     let Some((name, after)) = rest.split_once('}') else { return false };
     if event_type.len() < before.len() + after.len() {

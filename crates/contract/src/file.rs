@@ -46,6 +46,10 @@ pub struct EventsFile {
     pub catalogue: Vec<String>,
     pub except: Vec<String>,
     pub always: Vec<String>,
+    /// The versions of each event type, the latest last.
+    pub versions: Vec<String>,
+    /// By entry, the event type that such an event goes out as, too.
+    pub also: Expressions,
 }
 
 #[derive(Debug)]
@@ -156,13 +160,31 @@ fn events(reader: &mut Reader, root: &mut Table<'_>) -> EventsFile {
         catalogue: names(reader, &mut table, "catalogue"),
         except: names(reader, &mut table, "except"),
         always: names(reader, &mut table, "always"),
+        versions: versions(reader, &mut table),
+        also: reader.expressions(&mut table, "also"),
     };
+    for (entry, _) in &file.also {
+        if !file.catalogue.contains(entry.get_ref()) {
+            reader.problem(entry.span(), format!("{:?} is not in events.catalogue", entry.get_ref()));
+        }
+    }
     if !file.open && file.catalogue.is_empty() && file.always.is_empty() {
         let right = "there is no event to send; list them in events.catalogue, or set events.open = true";
         reader.problem(table.span(), right);
     }
     reader.close(table);
     file
+}
+
+fn versions(reader: &mut Reader, table: &mut Table<'_>) -> Vec<String> {
+    let versions = reader.texts(table, "versions");
+    for version in &versions {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if version.get_ref().is_empty() || !version.get_ref().chars().all(plain) {
+            reader.problem(version.span(), "a version has letters, digits and any of \"-_.\", as in \"1.1\"");
+        }
+    }
+    versions.into_iter().map(Spanned::into_inner).collect()
 }
 
 /// An entry is a name, or a family with one `{name}` in it.

@@ -48,6 +48,7 @@ pub fn register(env: &mut Environment<'static>) {
     env.add_function("pascal", |text: String| pascal(&text));
     env.add_function("merge", merge);
     env.add_function("omit", omit);
+    env.add_function("without", without);
     env.add_function("is_hex", |text: Option<String>, length: usize| {
         text.is_some_and(|text| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
     });
@@ -157,6 +158,33 @@ fn merge(objects: Rest<Value>) -> Result<Value, Error> {
 }
 
 /// An object without some of its keys.
+/// The value without the fields, however deep, whose names hold one of `words`, in whatever case. What has none
+/// of them stays as it came.
+fn without(value: Value, words: Rest<String>) -> Result<Value, Error> {
+    let Some(json) = value.downcast_object_ref::<Json>() else { return Ok(value) };
+    let words: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
+    let raw = json.raw();
+    let mut tree: serde_json::Value = serde_json::from_slice(raw).map_err(|error| fail(error.to_string()))?;
+    if remove_fields(&mut tree, &|name| words.iter().any(|word| name.to_lowercase().contains(word))) == 0 {
+        return Ok(value);
+    }
+    Ok(Json::value(Bytes::from(tree.to_string())))
+}
+
+/// How many there were.
+fn remove_fields(value: &mut serde_json::Value, named: &dyn Fn(&str) -> bool) -> usize {
+    match value {
+        serde_json::Value::Object(fields) => {
+            let before = fields.len();
+            fields.retain(|name, _| !named(name));
+            let removed = before - fields.len();
+            removed + fields.values_mut().map(|field| remove_fields(field, named)).sum::<usize>()
+        }
+        serde_json::Value::Array(items) => items.iter_mut().map(|item| remove_fields(item, named)).sum(),
+        _ => 0,
+    }
+}
+
 fn omit(object: Value, keys: Rest<String>) -> Result<Value, Error> {
     let kept = entries(&object).map_err(fail)?.into_iter().filter(|(key, _)| !keys.contains(key));
     Ok(Value::from_pairs(kept.collect::<Vec<_>>()))

@@ -178,6 +178,7 @@ impl Contract {
                 ("id", text(out.message.id)),
                 ("event_type", text(out.message.event_type)),
                 ("event_id", optional(out.message.event_id)),
+                ("version", optional(self.events().version(out.endpoint.event_types, out.message.event_type))),
                 ("created_ms", Value::from(out.message.created_ms)),
             ])
         });

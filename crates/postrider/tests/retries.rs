@@ -162,3 +162,22 @@ async fn a_week_of_failure_disables_an_endpoint_after_five_days_and_a_success_st
     clock.advance(HOUR);
     assert_eq!(hours_until_disabled(0).await, 120, "enabling it again starts over");
 }
+
+#[tokio::test]
+async fn telerivet_posts_the_same_until_the_answer_is_exactly_200() {
+    let (app, clock, receiver) = started().await;
+    let acme = app.application().await;
+    let form = json!({"url": receiver.url("/hook"), "contract": "telerivet", "secret": "geheim"});
+    app.endpoint(&acme, form).await;
+    receiver.answer_in_turn("/hook", vec![Answer::status(500), Answer::status(204), Answer::status(200)]);
+    let message = app.send(&acme, "incoming_message", json!({"id": "SMd1c5d1d4f9a2c7", "content": "hi"})).await;
+    assert_eq!(run_out(&app, &clock, &acme, &message).await.len(), 2);
+    let received = receiver.received("/hook");
+    assert_eq!(received.len(), 3);
+    assert!(received[0].text().contains("id=SMd1c5d1d4f9a2c7"));
+    assert!(received.iter().all(|request| request.body == received[0].body), "{received:?}");
+    let attempts = app.attempts(&acme, &message).await;
+    let statuses: Vec<_> = attempts.iter().rev().map(|attempt| attempt["responseStatusCode"].clone()).collect();
+    assert_eq!(statuses, [500, 204, 200]);
+    assert_eq!((&attempts[0]["statusText"], &attempts[0]["response"]), (&json!("success"), &json!("")));
+}

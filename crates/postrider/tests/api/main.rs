@@ -1,7 +1,9 @@
 //! What the API promises beside the main path, a group to a file, through HTTP.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod catalogues;
 mod deletion;
+mod disabling;
 mod environments;
 mod errors;
 mod examples;
