@@ -33,19 +33,16 @@ impl Accept {
                 problems.check(field, self.templates.check(text).await.map_err(|error| error.to_string()));
             }
         }
-        let same_contract = before.is_some_and(|before| before.contract == settings.contract);
-        match (&settings.query, before.and_then(|before| before.query.as_ref())) {
-            (Some(query), earlier) if Some(query) != earlier => {
+        if let Some(query) = &settings.query {
+            let same = before.filter(|before| before.query.as_ref() == Some(query));
+            if same.is_none_or(|before| before.contract != settings.contract) {
                 problems.check("query", self.check_query(&settings.contract, query));
-                settings.query_as = self.identity(caller);
             }
-            (Some(query), _) => {
-                if !same_contract {
-                    problems.check("query", self.check_query(&settings.contract, query));
-                }
-                settings.query_as = before.map(|before| before.query_as.clone()).unwrap_or_default();
-            }
-            (None, _) => {}
+            // Whoever says what is asked, or where the answer goes, sees it: so it is asked for them.
+            settings.query_as = match same.filter(|before| before.url == settings.url) {
+                Some(before) => before.query_as.clone(),
+                None => self.identity(caller),
+            };
         }
         problems.done()?;
         Ok(settings)

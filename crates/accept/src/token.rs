@@ -104,7 +104,7 @@ impl Accept {
 
 impl Accept {
     /// Whom the caller's token was made for; nobody in particular, for an API key.
-    pub(crate) fn identity(&self, caller: Caller) -> Identity {
+    pub fn identity(&self, caller: Caller) -> Identity {
         self.store.directory().key_by_id(caller.key).map(|key| key.access.identity.clone()).unwrap_or_default()
     }
 }

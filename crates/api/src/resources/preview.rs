@@ -8,6 +8,7 @@ use crate::text::EventTypeName;
 use axum::Json;
 use axum::extract::{Path, State};
 use postrider_delivery::Subject;
+use postrider_store::config::Endpoint;
 use postrider_store::id::MessageId;
 use postrider_store::message::{Deliver, Message};
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,9 @@ async fn preview(
         return Err(ApiError::field("msgId", "is of a message whose payload was removed"));
     }
     let now_ms = api.accept.clock().wall_ms();
+    // What a query finds is shown to whoever asks, so it is asked for them.
+    let mut endpoint = Endpoint::clone(&endpoint);
+    endpoint.settings.query_as = api.accept.identity(auth.0);
     let subject = Subject { app: &entry, endpoint: &endpoint, message: &message, attempt: 1, now_ms };
     let request = api.composer.compose(subject).await;
     let request = request.map_err(|stopped| ApiError::field("payload", format!("makes no request: {stopped}")))?;

@@ -72,12 +72,21 @@ async fn a_query_runs_as_whoever_gave_it_and_nobody_can_say_otherwise() {
         )
     };
     assert_eq!(asked_as(1).await, ("alice".into(), "org-7".into()));
-    // Someone else changes it: the URL alone leaves it hers, but a query of his runs as him.
+    // Someone else changes it: it stays hers until he says what is asked, or where the answer goes.
     let path = format!("/api/v1/app/{acme}/endpoint/{made}");
     bob.patch(&path, json!({"description": "seen"})).await.expect(200);
     assert_eq!(asked_as(2).await.0, "alice");
-    bob.patch(&path, json!({"query": "{ viewer { secrets } }"})).await.expect(200);
+    bob.patch(&path, json!({"url": receiver.url("/bobs")})).await.expect(200);
     assert_eq!(asked_as(3).await.0, "bob");
+    alice.patch(&path, json!({"url": receiver.url("/hook")})).await.expect(200);
+    assert_eq!(asked_as(4).await.0, "alice");
+    bob.patch(&path, json!({"query": "{ viewer { secrets } }"})).await.expect(200);
+    assert_eq!(asked_as(5).await.0, "bob");
+    // And what a preview shows is what the one who looks may see.
+    let preview = json!({"eventType": "user/created", "payload": {"id": "1"}});
+    alice.post(&format!("{path}/preview"), preview).await.expect(200);
+    let asked = receiver.wait_for("/graphql", 6).await.remove(5);
+    assert_eq!(asked.header("x-postrider-user"), Some("alice"));
 }
 
 #[tokio::test]
