@@ -1,6 +1,7 @@
 //! Applications: one customer of the provider each.
 
 use crate::check::{self, Problems};
+use crate::operational::{OPERATIONAL, is_operational};
 use crate::{Accept, Caller, FieldProblem, Idempotency, Made, Refusal, Render, Right};
 use bytes::Bytes;
 use postrider_store::config::{Application, ApplicationSettings, Change};
@@ -29,6 +30,7 @@ impl Accept {
         let found = found.or_else(|| directory.app_by_uid(caller.env, id_or_uid));
         // For a token, there is no other application than its own.
         let seen = found.filter(|entry| caller.app.is_none_or(|app| app == entry.app.id));
+        let seen = seen.filter(|entry| caller.is_for_operations() || !is_operational(entry));
         seen.ok_or(Refusal::NotFound("application"))
     }
 
@@ -39,7 +41,7 @@ impl Accept {
         idempotency: Option<Idempotency>,
         render: Render<'_, Application>,
     ) -> Result<Made<Application>, Refusal> {
-        self.check_application(&draft)?;
+        self.check_application(caller, &draft)?;
         if self.store.directory().app_count() >= MOST {
             return Err(Refusal::TooMany {
                 code: "too_many_applications",
@@ -97,7 +99,7 @@ impl Accept {
         for _ in 0..TRIES {
             let entry = self.application(caller, id_or_uid)?;
             let draft = edit(&entry.app)?;
-            self.check_application(&draft)?;
+            self.check_application(caller, &draft)?;
             let row = Application {
                 uid: draft.uid,
                 settings: draft.settings,
@@ -123,13 +125,15 @@ impl Accept {
         Ok(())
     }
 
-    fn check_application(&self, draft: &ApplicationDraft) -> Result<(), Refusal> {
+    fn check_application(&self, caller: Caller, draft: &ApplicationDraft) -> Result<(), Refusal> {
         let mut problems = Problems::default();
         let name = &draft.settings.name;
         if name.trim().is_empty() || name.len() > 256 {
             problems.add("name", "must have 1 to 256 characters");
         }
-        problems.check("uid", check::uid(draft.uid.as_deref()));
+        if draft.uid.as_deref() != Some(OPERATIONAL) || !caller.is_for_operations() {
+            problems.check("uid", check::uid(draft.uid.as_deref()));
+        }
         problems.check("metadata", check::metadata(&draft.settings.metadata));
         problems.check("throttleRate", check::rate(draft.settings.throttle_rate));
         check::addresses(&draft.settings.notify_emails, &mut problems);

@@ -13,6 +13,8 @@ pub struct Caller {
     pub key: KeyId,
     /// The one application that is there for it; `None`: all of the environment.
     pub app: Option<AppId>,
+    /// Finds the application of operational webhooks, which is hidden from everyone else.
+    operational: bool,
     /// A bit for each [`Right`].
     rights: u16,
 }
@@ -111,7 +113,16 @@ impl Caller {
     fn of(key: &ApiKey) -> Caller {
         let given = Right::ALL.into_iter().filter(|right| right.is_given_by(&key.access, key.app.is_some()));
         let rights = given.fold(0, |rights, right| rights | right.bit());
-        Caller { env: key.env, key: key.id, app: key.app, rights }
+        Caller { env: key.env, key: key.id, app: key.app, operational: false, rights }
+    }
+
+    /// The same, for whom the application of operational webhooks is there.
+    pub(crate) fn for_operations(self) -> Caller {
+        Caller { operational: true, ..self }
+    }
+
+    pub(crate) fn is_for_operations(&self) -> bool {
+        self.operational
     }
 
     pub fn may(&self, right: Right) -> bool {

@@ -3,6 +3,7 @@
 use crate::application::TRIES;
 use crate::check::{self, LONGEST_LIST, Problems};
 use crate::decided::as_decided;
+use crate::operational::{OPERATIONAL_EVENTS, is_operational};
 use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
 use postrider_contract::{Contract, FilterKind, PayloadFilter};
 use postrider_store::config::{Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId, OldSecret};
@@ -93,7 +94,12 @@ impl Accept {
             updated_ms: now_ms,
             version: id,
         };
-        self.make(entry.app.id, Change::CreateEndpoint(endpoint.clone()), endpoint, idempotency, render).await
+        let change = Change::CreateEndpoint(endpoint.clone());
+        let made = self.make(entry.app.id, change, endpoint, idempotency, render).await?;
+        if let Made::New(endpoint) = &made {
+            self.tell_of_endpoint(&entry, endpoint, "endpoint.created").await;
+        }
+        Ok(made)
     }
 
     /// Changes an endpoint. `edit` gets it as it is, and is called again when someone else was
@@ -151,7 +157,11 @@ impl Accept {
         let change = Change::DeleteEndpoint { endpoint: endpoint.id, version: self.store.new_id() };
         match self.store.change(entry.app.id, change, None).await {
             Err(ChangeError::NotFound) => Err(Refusal::NotFound("endpoint")),
-            result => result.map(|_| ()).map_err(Refusal::from),
+            Err(error) => Err(error.into()),
+            Ok(_) => {
+                self.tell_of_endpoint(&entry, &endpoint, "endpoint.deleted").await;
+                Ok(())
+            }
         }
     }
 
@@ -174,7 +184,12 @@ impl Accept {
             // The answer is not kept: it may hold a secret, which is never stored in the clear.
             let remembered = idempotency.map(|key| (key.0, RememberedAnswer::empty()));
             match self.store.change(entry.app.id, change, remembered).await {
-                Ok(Changed::Applied) => return Ok(row),
+                Ok(Changed::Applied) => {
+                    let enabled = endpoint.settings.disabled && !row.settings.disabled;
+                    let event = if enabled { "endpoint.enabled" } else { "endpoint.updated" };
+                    self.tell_of_endpoint(&entry, &row, event).await;
+                    return Ok(row);
+                }
                 Ok(Changed::Repeat(_)) => return Ok(self.endpoint(caller, app, id_or_uid)?.1.as_ref().clone()),
                 Err(ChangeError::Outdated) => continue,
                 Err(error) => return Err(error.into()),
@@ -205,6 +220,9 @@ impl Accept {
         }
         problems.check("eventTypes", check::list(&settings.event_types, LONGEST_LIST));
         for (n, filter) in settings.event_types.iter().enumerate() {
+            if is_operational(entry) && OPERATIONAL_EVENTS.contains(&filter.as_str()) {
+                continue;
+            }
             problems.check(&format!("eventTypes.{n}"), self.check_filter(entry.app.env, contract, filter));
         }
         if let Some(filter) = &settings.payload_filter {

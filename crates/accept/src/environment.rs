@@ -4,6 +4,7 @@
 use crate::application::TRIES;
 use crate::check::Problems;
 use crate::key::NO_APP;
+use crate::operational::is_operational;
 use crate::{Accept, Caller, Refusal};
 use postrider_store::ChangeError;
 use postrider_store::config::{Change, EnvId, Environment, EnvironmentSettings};
@@ -88,6 +89,13 @@ impl Accept {
         if row.id == FIRST_ENV {
             let detail = "the first environment stays: the others are looked after from it".into();
             return Err(Refusal::Conflict { code: "first_environment", detail });
+        }
+        // What is hidden in it is no reason to keep it.
+        if let [hidden] = &self.store.directory().apps(row.id)[..]
+            && is_operational(hidden)
+        {
+            let change = Change::DeleteApplication { app: hidden.app.id, version: self.store.new_id() };
+            self.store.change(hidden.app.id, change, None).await?;
         }
         self.store.change(NO_APP, Change::DeleteEnvironment(row.id), None).await?;
         Ok(())

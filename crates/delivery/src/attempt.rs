@@ -28,6 +28,8 @@ pub struct Tools {
 #[derive(Debug)]
 pub struct Finished {
     pub record: AttemptRecord,
+    /// With this one.
+    pub tries: u32,
     pub effect: Effect,
 }
 
@@ -125,7 +127,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
         retry,
         stored: job.stored,
     };
-    Finished { record, effect }
+    Finished { record, tries, effect }
 }
 
 async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> Ended {

@@ -10,6 +10,7 @@
 mod app_pace;
 mod attempt;
 mod compose;
+mod happening;
 mod health;
 mod job;
 mod lane;
@@ -22,6 +23,7 @@ mod scheduler;
 mod tasks;
 
 pub use compose::{Composer, Stopped, Subject};
+pub use happening::{Happening, What};
 pub use metrics::DeliveryMetrics;
 pub use notice::{NoticeOptions, Notices};
 pub use query::GraphQl;

@@ -1,6 +1,7 @@
 //! What the scheduler has others do, because it takes a database: each tells it the result as [`News`].
 
 use crate::attempt::{Finished, Tools};
+use crate::happening::{Happening, What};
 use crate::lane::PageRequest;
 use postrider_store::config::{Change, Endpoint};
 use postrider_store::id::EndpointId;
@@ -55,7 +56,7 @@ pub async fn sweep(tools: Arc<Tools>, news: mpsc::UnboundedSender<News>, counts:
 }
 
 /// Disables an endpoint, whatever else is changed of it meanwhile.
-pub async fn disable(tools: Arc<Tools>, id: EndpointId, reason: &str) {
+pub async fn disable(tools: Arc<Tools>, happenings: mpsc::Sender<Happening>, id: EndpointId, reason: &str) {
     while let Some((app, endpoint)) = tools.store.directory().endpoint(id).filter(|(_, row)| !row.settings.disabled) {
         let mut row = Endpoint::clone(&endpoint);
         row.settings.disabled = true;
@@ -63,7 +64,11 @@ pub async fn disable(tools: Arc<Tools>, id: EndpointId, reason: &str) {
         row.version = tools.store.new_id();
         let change = Change::UpdateEndpoint { row, based_on: endpoint.version };
         match tools.store.change(app.app.id, change, None).await {
-            Ok(_) => tracing::info!(endpoint = tools.store.ids().text(id), reason, "endpoint disabled"),
+            Ok(_) => {
+                tracing::info!(endpoint = tools.store.ids().text(id), reason, "endpoint disabled");
+                let since_ms = endpoint.failing_since_ms.unwrap_or_else(|| tools.clock.wall_ms());
+                let _ = happenings.try_send(Happening { endpoint: id, what: What::Disabled { since_ms } });
+            }
             Err(ChangeError::Outdated) => continue,
             Err(error) => tracing::warn!(%error, "could not disable an endpoint"),
         }

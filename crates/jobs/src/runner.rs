@@ -1,6 +1,6 @@
 //! The task that works on jobs, slice by slice, each job in turn.
 
-use crate::slice;
+use crate::{operations, slice};
 use postrider_accept::Accept;
 use postrider_store::config::Change;
 use postrider_store::id::{AppId, TaskId};
@@ -102,6 +102,7 @@ impl Runner {
         let (store, clock) = (self.accept.store(), self.accept.clock());
         slice.row.updated_ms = clock.wall_ms();
         let status = slice.row.status;
+        let row = slice.row.clone();
         let change = Change::AdvanceTask {
             row: slice.row,
             based_on: task.cursor,
@@ -113,8 +114,13 @@ impl Runner {
                 self.mine.insert(task.id);
                 Ok(true)
             }
-            // Done, or another node was faster and goes on with it.
-            Ok(_) | Err(ChangeError::Outdated) => {
+            Ok(_) => {
+                operations::finished(&self.accept, &row).await;
+                self.mine.remove(&task.id);
+                Ok(false)
+            }
+            // Another node was faster and goes on with it.
+            Err(ChangeError::Outdated) => {
                 self.mine.remove(&task.id);
                 Ok(false)
             }

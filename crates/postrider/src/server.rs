@@ -9,7 +9,7 @@ use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
 use postrider_delivery::{Composer, Delivery, DeliveryMetrics, GraphQl, NoticeOptions, Notices, Renderer};
 use postrider_egress::{AddressRules, Egress, MailSetupError, Mailer, SetupError};
-use postrider_jobs::Jobs;
+use postrider_jobs::{Jobs, Operations};
 use postrider_store::access::Scope;
 use postrider_store::{Database, OpenError, PostgresOptions, Store, StoreMetrics};
 use postrider_template::Templates;
@@ -19,8 +19,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
+/// Things that happened and that the provider is yet to be told of; more are not told.
+const HAPPENINGS: usize = 4_096;
 /// Response bytes that are kept of an attempt.
 const RESPONSE_CAP: usize = 64 << 10;
 /// Bytes that the answer to a payload query may have.
@@ -62,6 +64,7 @@ pub struct Server {
     http: tokio::task::JoinHandle<()>,
     delivery: Delivery,
     jobs: Jobs,
+    operations: Operations,
     writer: JoinHandle<()>,
 }
 
@@ -125,6 +128,7 @@ impl Server {
                 clock: clock.clone(),
             })
         });
+        let (happenings, happened) = mpsc::channel(HAPPENINGS);
         let delivery = Delivery::start(postrider_delivery::Options {
             store: store.clone(),
             events: feed.events,
@@ -132,6 +136,7 @@ impl Server {
             contracts: contracts.clone(),
             composer: composer.clone(),
             notices,
+            happenings,
             clock: clock.clone(),
             metrics: DeliveryMetrics::register(&mut registry),
         });
@@ -144,6 +149,7 @@ impl Server {
         let accept = Accept::new(store, contracts, clock, rules, templates, AcceptMetrics::register(&mut registry));
         let first_key = first_key(&accept, api_key).await?;
         let jobs = Jobs::start(accept.clone());
+        let operations = Operations::start(accept.clone(), happened);
 
         let (stop, stopped) = oneshot::channel();
         let router = Api::new(accept.clone(), composer, Arc::new(registry), config.public_url)
@@ -152,7 +158,7 @@ impl Server {
         let http = tokio::spawn(async move {
             serve(listener, router, async { drop(stopped.await) }).await;
         });
-        Ok(Server { address, accept, first_key, stop, http, delivery, jobs, writer: feed.writer })
+        Ok(Server { address, accept, first_key, stop, http, delivery, jobs, operations, writer: feed.writer })
     }
 
     /// Stops accepting, finishes what is under way, and returns when all of it is on disk.
@@ -161,6 +167,7 @@ impl Server {
         let _ = self.http.await;
         self.jobs.drain().await;
         self.delivery.drain().await;
+        self.operations.drain().await;
         // The last handle: the writer ends after what it has.
         drop(self.accept);
         let _ = tokio::task::spawn_blocking(|| self.writer.join()).await;

@@ -16,6 +16,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use postrider_accept::is_operational;
 use postrider_accept::{ApplicationDraft, Refusal};
 use postrider_store::config::{Application, ApplicationSettings, Endpoint};
 use postrider_store::{AppEntry, Ids};
@@ -194,7 +195,7 @@ async fn list(
     let ids = api.accept.store().ids();
     let wanted = Wanted::from_query(&query)?;
     let apps = api.accept.store().directory().apps(auth.0.env);
-    let apps = apps.into_iter().filter(|entry| wanted.has(entry)).collect();
+    let apps = apps.into_iter().filter(|entry| !is_operational(entry) && wanted.has(entry)).collect();
     let page = asked.slice(apps, |entry| ids.text(entry.app.id));
     Ok(Json(ListResponse {
         data: page.data.iter().map(|entry| shown(ids, &entry.app)).collect(),

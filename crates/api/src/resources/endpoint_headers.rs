@@ -46,7 +46,14 @@ pub struct EndpointHeadersOut {
     pub sensitive: BTreeSet<String>,
 }
 
-fn with_headers(row: &Endpoint, headers: BTreeMap<String, String>) -> EndpointDraft {
+pub fn shown(endpoint: &Endpoint) -> EndpointHeadersOut {
+    let is_sensitive = |name: &String| SENSITIVE.contains(&name.to_ascii_lowercase().as_str());
+    let (hidden, shown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        endpoint.headers.clone().into_iter().partition(|(name, _)| is_sensitive(name));
+    EndpointHeadersOut { headers: shown, sensitive: hidden.into_keys().collect() }
+}
+
+pub fn with_headers(row: &Endpoint, headers: BTreeMap<String, String>) -> EndpointDraft {
     EndpointDraft { uid: row.uid.clone(), settings: row.settings.clone(), headers, secret: None }
 }
 
@@ -60,10 +67,7 @@ async fn get(
     Path((app, endpoint)): Path<(String, String)>,
 ) -> Result<Json<EndpointHeadersOut>, ApiError> {
     let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
-    let is_sensitive = |name: &String| SENSITIVE.contains(&name.to_ascii_lowercase().as_str());
-    let (hidden, shown): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        endpoint.headers.clone().into_iter().partition(|(name, _)| is_sensitive(name));
-    Ok(Json(EndpointHeadersOut { headers: shown, sensitive: hidden.into_keys().collect() }))
+    Ok(Json(shown(&endpoint)))
 }
 
 /// Update Endpoint Headers

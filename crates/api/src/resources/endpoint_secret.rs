@@ -39,7 +39,7 @@ pub struct EndpointSecretRotateIn {
     pub grace_period_seconds: Option<u32>,
 }
 
-fn shown(endpoint: &Endpoint) -> Json<EndpointSecretOut> {
+pub fn shown(endpoint: &Endpoint) -> Json<EndpointSecretOut> {
     let key = endpoint.secrets.current.as_ref().map(|secret| for_receiver(secret.reveal()));
     Json(EndpointSecretOut { key: key.unwrap_or_default() })
 }

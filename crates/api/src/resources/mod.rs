@@ -17,6 +17,7 @@ mod key;
 mod message;
 mod metrics;
 mod not_implemented;
+mod operational;
 mod portal;
 mod preview;
 mod status;
@@ -49,6 +50,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(preview::routes())
         .merge(expunge::routes())
         .merge(task::routes())
+        .merge(operational::routes())
         .merge(portal::routes())
         .merge(key::routes())
         .merge(environment::routes())

@@ -14,6 +14,7 @@ mod keys;
 mod limits;
 mod listings;
 mod older_clients;
+mod operational;
 mod portal;
 mod preview;
 mod queries;

@@ -11,7 +11,7 @@ import time
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from svix import api
+from svix import api, models
 from svix.api import (
     ApplicationIn,
     ApplicationListOptions,
@@ -374,10 +374,29 @@ def authentication(svix, url, mode):
         assert fails(HttpError, lambda: other.endpoint.list("acme")).status_code == 401
 
 
+def operational_webhooks(svix, url):
+    group = svix.operational_webhook.endpoint
+    given = models.OperationalWebhookEndpointIn(url=url + "/ops", uid="ops", **types(["endpoint.disabled"]))
+    made = group.create(given)
+    assert [endpoint.id for endpoint in group.list().data] == [made.id]
+    assert types_of(group.get("ops")) == ["endpoint.disabled"]
+    before = group.get_secret("ops").key
+    group.rotate_secret("ops", models.OperationalWebhookEndpointSecretIn())
+    assert group.get_secret("ops").key != before
+    headers = models.OperationalWebhookEndpointHeadersIn(headers={"X-Own": "1"})
+    (group.set_headers if V2 else group.update_headers)("ops", headers)
+    assert group.get_headers("ops").headers == {"X-Own": "1"}
+    name = "OperationalWebhookEndpointUpsertIn" if V2 else "OperationalWebhookEndpointUpdate"
+    put = getattr(models, name)
+    changed = upsert(group)("ops", put(url=url + "/ops2", uid="ops"))
+    assert (changed.url, types_of(changed)) == (url + "/ops2", None)
+    group.delete("ops")
+    assert group.list().data == []
+
+
 def what_is_not_here(svix):
     for call in [
         lambda: svix.integration.list("acme"),
-        lambda: svix.operational_webhook.endpoint.list(),
         lambda: svix.statistics.aggregate_event_types(),
         lambda: svix.environment.export(),
     ]:
@@ -415,6 +434,7 @@ def main():
     examples_and_expunge(svix)
     background_tasks(svix, here)
     authentication(svix, url, mode)
+    operational_webhooks(svix, here)
     what_is_not_here(svix)
     errors(svix, url, mode)
     svix.application.delete("acme")

@@ -4,24 +4,27 @@
 //! so nothing in here is locked or shared. Who may send next is decided in turn: by application,
 //! then by endpoint.
 
+mod changed;
+mod clock;
+
 use crate::app_pace::AppPaces;
-use crate::attempt::{Finished, Tools, attempt};
+use crate::attempt::{Finished, Tools};
 use crate::compose::Composer;
+use crate::happening::{self, Happening, What};
 use crate::health::Verdict;
 use crate::job::{Held, Job};
 use crate::lane::{Lane, lane_settings};
 use crate::metrics::DeliveryMetrics;
 use crate::notice::Notices;
-use crate::tasks::{News, Page, disable, load, sweep};
+use crate::tasks::{News, Page, disable, load};
 use postrider_clock::Clock;
 use postrider_contract::Book;
 use postrider_egress::Egress;
-use postrider_store::config::{Application, Change};
+use postrider_store::config::Change;
 use postrider_store::fair::FairQueue;
 use postrider_store::id::{AppId, EndpointId};
 use postrider_store::message::{DeliveryKey, Due, Message, Retry, Scheduled};
 use postrider_store::{Event, Store, Tenure};
-use rand::Rng;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
@@ -53,6 +56,8 @@ pub struct Options {
     pub composer: Composer,
     /// `None`: nobody is told of failures.
     pub notices: Option<Notices>,
+    /// Where the provider hears of what happens.
+    pub happenings: mpsc::Sender<Happening>,
     pub clock: Clock,
     pub metrics: DeliveryMetrics,
 }
@@ -85,6 +90,9 @@ struct Scheduler {
     events: mpsc::Receiver<Event>,
     metrics: DeliveryMetrics,
     notices: Option<Notices>,
+    happenings: mpsc::Sender<Happening>,
+    /// Told when their attempts are on disk.
+    untold: HashMap<DeliveryKey, What>,
     clock: Clock,
     lanes: HashMap<EndpointId, Lane>,
     turns: FairQueue<AppId, EndpointId>,
@@ -122,6 +130,8 @@ impl Scheduler {
             events: options.events,
             metrics: options.metrics,
             notices: options.notices,
+            happenings: options.happenings,
+            untold: HashMap::new(),
             clock,
             lanes: HashMap::new(),
             turns: FairQueue::new(usize::MAX),
@@ -175,6 +185,7 @@ impl Scheduler {
                     if let Some(notices) = self.notices.as_ref() {
                         notices.failed(&finished.record);
                     }
+                    self.untold.extend(happening::of(&finished).map(|what| (finished.record.delivery, what)));
                     self.finished(&finished);
                     records.push(finished.record);
                 }
@@ -216,6 +227,7 @@ impl Scheduler {
         self.paces = AppPaces::default();
         self.timers.clear();
         self.done.clear();
+        self.untold.clear();
         self.unrecorded = 0;
         self.next_sweep = self.clock.steady_ms();
     }
@@ -251,8 +263,18 @@ impl Scheduler {
         self.unrecorded = self.unrecorded.saturating_sub(recorded.len());
         let now = self.clock.steady_ms();
         for (delivery, retry) in recorded {
+            if let Some(what) = self.untold.remove(&delivery) {
+                self.happened(Happening { endpoint: delivery.endpoint, what });
+            }
             self.lane(delivery.endpoint).recorded(delivery, retry);
             self.turn(delivery.endpoint, now);
+        }
+    }
+
+    /// Never waits: what the provider hears must not hold up what it sends.
+    fn happened(&self, happening: Happening) {
+        if self.happenings.try_send(happening).is_err() {
+            tracing::debug!(?happening, "too much happens to tell the provider of all");
         }
     }
 
@@ -261,63 +283,6 @@ impl Scheduler {
         lane.stored_at(due_ms);
         let now = self.clock.steady_ms();
         self.turn(delivery.endpoint, now);
-    }
-
-    fn changed(&mut self, change: Change) {
-        let now = self.clock.steady_ms();
-        let of_application = matches!(change, Change::UpdateApplication { .. });
-        let endpoints: Vec<EndpointId> = match change {
-            Change::Resend { message, endpoint, due_ms } => {
-                self.store_has(DeliveryKey { message, endpoint, manual: true }, due_ms);
-                return;
-            }
-            Change::AdvanceTask { row, messages, due_ms, .. } => {
-                if let Some(message) = messages.first() {
-                    let delivery = DeliveryKey { message: *message, endpoint: row.input.endpoint, manual: true };
-                    self.store_has(delivery, due_ms);
-                }
-                return;
-            }
-            Change::CancelMessage { message, endpoints, due_ms } => {
-                self.lanes.values_mut().for_each(|lane| lane.forget_payload(message));
-                for endpoint in endpoints {
-                    self.store_has(DeliveryKey { message, endpoint, manual: false }, due_ms);
-                }
-                return;
-            }
-            Change::ExpungeMessage { message } => {
-                self.lanes.values_mut().for_each(|lane| lane.forget_payload(message));
-                return;
-            }
-            Change::UpdateEndpoint { row, .. } => vec![row.id],
-            Change::DeleteEndpoint { endpoint, .. } => vec![endpoint],
-            Change::UpdateApplication { row: Application { id: app, .. }, .. }
-            | Change::DeleteApplication { app, .. } => {
-                self.lanes.iter().filter(|(_, lane)| lane.settings.app == app).map(|(id, _)| *id).collect()
-            }
-            _ => return,
-        };
-        for endpoint in endpoints {
-            let found = self.tools.store.directory().endpoint(endpoint);
-            let settings = lane_settings(found.as_ref(), self.lanes.get(&endpoint), self.tools.store.is_shared());
-            let lane = self.lane(endpoint);
-            if of_application && lane.settings == settings {
-                continue;
-            }
-            let came_back = lane.settings.gone && !settings.gone;
-            lane.changed(settings);
-            let given_up = if lane.is_anothers() { lane.give_up(now) } else { vec![] };
-            if settings.gone {
-                // Whatever waits for it, however far away, ends now and visibly.
-                lane.stored_at(now);
-            } else if came_back && let Verdict::Write(since_ms) = lane.health.reset() {
-                self.write(settings.app, Change::SetFailing { endpoint, since_ms });
-            }
-            if !given_up.is_empty() {
-                self.tools.store.park(self.tenure, given_up, false);
-            }
-            self.turn(endpoint, now);
-        }
     }
 
     fn finished(&mut self, finished: &Finished) {
@@ -347,7 +312,7 @@ impl Scheduler {
             Verdict::Write(since_ms) => self.write(app, Change::SetFailing { endpoint, since_ms }),
             Verdict::Disable(reason) => {
                 self.metrics.endpoint_disabled();
-                tokio::spawn(disable(self.tools.clone(), endpoint, reason));
+                tokio::spawn(disable(self.tools.clone(), self.happenings.clone(), endpoint, reason));
             }
         }
         self.turn(endpoint, now);
@@ -435,98 +400,6 @@ impl Scheduler {
                 self.done.push(endpoint);
             }
             self.lanes.remove(&endpoint);
-        }
-    }
-
-    /// What the clock has reached.
-    fn wake(&mut self) {
-        let now = self.clock.steady_ms();
-        while let Some(Reverse((at, endpoint))) = self.timers.peek().copied()
-            && at <= now
-        {
-            self.timers.pop();
-            if let Some(lane) = self.lanes.get_mut(&endpoint) {
-                lane.timer = lane.timer.filter(|timer| *timer != at);
-                self.turn(endpoint, now);
-            }
-        }
-        for endpoint in self.paces.due(now) {
-            if let Some(lane) = self.lanes.get_mut(&endpoint) {
-                lane.in_turn = false;
-                self.turn(endpoint, now);
-            }
-        }
-        if now >= self.next_tick {
-            self.next_tick = now + TICK_MS;
-            self.paces.tidy(now);
-            self.park_old(now);
-            self.release();
-            self.metrics.running.set(self.running as i64);
-        }
-        if now >= self.next_sweep && !self.draining {
-            let every = if self.tools.store.is_shared() { SHARED_SWEEP_MS } else { SWEEP_MS };
-            self.next_sweep = now + every;
-            let counts = now >= self.next_count;
-            if counts {
-                self.next_count = now + COUNT_MS;
-            }
-            tokio::spawn(sweep(self.tools.clone(), self.news_sender.clone(), counts));
-        }
-    }
-
-    /// Lets go of lanes that are done, unless something came for them in the meantime.
-    fn release(&mut self) {
-        let mut done = std::mem::take(&mut self.done);
-        done.retain(|endpoint| !self.lanes.contains_key(endpoint) && self.releasing.insert(*endpoint));
-        if done.is_empty() {
-            return;
-        }
-        let (tools, news) = (self.tools.clone(), self.news_sender.clone());
-        tokio::spawn(async move {
-            if let Err(error) = tools.store.release(done.clone()).await {
-                tracing::debug!(%error, "could not let go of endpoints; their next use will");
-            }
-            let _ = news.send(News::Released(done));
-        });
-    }
-
-    /// What has long been in memory alone gets a row, so that recovery need not look so far back.
-    fn park_old(&mut self, now: i64) {
-        let old: Vec<Scheduled> =
-            self.lanes.values_mut().flat_map(|lane| lane.park_older_than(now - PARK_AFTER_MS, now)).collect();
-        if !old.is_empty() {
-            self.tools.store.park(self.tenure, old, true);
-        }
-    }
-
-    /// Starts attempts, lane by lane in turn, as far as there is room.
-    fn launch(&mut self) {
-        let now = self.clock.steady_ms();
-        let tenure = self.tenure;
-        let may_start = |scheduler: &Scheduler| {
-            scheduler.running < RUNNING && scheduler.unrecorded < UNRECORDED && scheduler.tools.store.may_send()
-        };
-        while !self.draining && may_start(self) {
-            let Some(endpoint) = self.turns.pop() else { return };
-            let Some(lane) = self.lanes.get_mut(&endpoint) else { continue };
-            let (app, app_rate) = (lane.settings.app, lane.settings.app_rate.filter(|_| lane.may_start(now)));
-            if app_rate.is_some() && !self.paces.admits(app, endpoint, now) {
-                continue;
-            }
-            lane.in_turn = false;
-            if let Some(job) = lane.start(now) {
-                if let Some(rate) = app_rate {
-                    self.paces.sent(app, now, rate);
-                }
-                self.running += 1;
-                let random = rand::rng().random();
-                let (tools, news) = (self.tools.clone(), self.news_sender.clone());
-                tokio::spawn(async move {
-                    let finished = attempt(&tools, &job, random).await;
-                    let _ = news.send(News::Finished(tenure, Box::new(finished)));
-                });
-            }
-            self.turn(endpoint, now);
         }
     }
 }

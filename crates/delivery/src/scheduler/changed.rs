@@ -1,0 +1,67 @@
+//! What a change of the configuration means for what is scheduled.
+
+use super::Scheduler;
+use crate::health::Verdict;
+use crate::lane::lane_settings;
+use postrider_store::config::{Application, Change};
+use postrider_store::id::EndpointId;
+use postrider_store::message::DeliveryKey;
+
+impl Scheduler {
+    pub(super) fn changed(&mut self, change: Change) {
+        let now = self.clock.steady_ms();
+        let of_application = matches!(change, Change::UpdateApplication { .. });
+        let endpoints: Vec<EndpointId> = match change {
+            Change::Resend { message, endpoint, due_ms } => {
+                self.store_has(DeliveryKey { message, endpoint, manual: true }, due_ms);
+                return;
+            }
+            Change::AdvanceTask { row, messages, due_ms, .. } => {
+                if let Some(message) = messages.first() {
+                    let delivery = DeliveryKey { message: *message, endpoint: row.input.endpoint, manual: true };
+                    self.store_has(delivery, due_ms);
+                }
+                return;
+            }
+            Change::CancelMessage { message, endpoints, due_ms } => {
+                self.lanes.values_mut().for_each(|lane| lane.forget_payload(message));
+                for endpoint in endpoints {
+                    self.store_has(DeliveryKey { message, endpoint, manual: false }, due_ms);
+                }
+                return;
+            }
+            Change::ExpungeMessage { message } => {
+                self.lanes.values_mut().for_each(|lane| lane.forget_payload(message));
+                return;
+            }
+            Change::UpdateEndpoint { row, .. } => vec![row.id],
+            Change::DeleteEndpoint { endpoint, .. } => vec![endpoint],
+            Change::UpdateApplication { row: Application { id: app, .. }, .. }
+            | Change::DeleteApplication { app, .. } => {
+                self.lanes.iter().filter(|(_, lane)| lane.settings.app == app).map(|(id, _)| *id).collect()
+            }
+            _ => return,
+        };
+        for endpoint in endpoints {
+            let found = self.tools.store.directory().endpoint(endpoint);
+            let settings = lane_settings(found.as_ref(), self.lanes.get(&endpoint), self.tools.store.is_shared());
+            let lane = self.lane(endpoint);
+            if of_application && lane.settings == settings {
+                continue;
+            }
+            let came_back = lane.settings.gone && !settings.gone;
+            lane.changed(settings);
+            let given_up = if lane.is_anothers() { lane.give_up(now) } else { vec![] };
+            if settings.gone {
+                // Whatever waits for it, however far away, ends now and visibly.
+                lane.stored_at(now);
+            } else if came_back && let Verdict::Write(since_ms) = lane.health.reset() {
+                self.write(settings.app, Change::SetFailing { endpoint, since_ms });
+            }
+            if !given_up.is_empty() {
+                self.tools.store.park(self.tenure, given_up, false);
+            }
+            self.turn(endpoint, now);
+        }
+    }
+}

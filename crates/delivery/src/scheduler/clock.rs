@@ -1,0 +1,102 @@
+//! What the clock brings: turns that have come, lanes to be let go, and the attempts that start.
+
+use super::{COUNT_MS, PARK_AFTER_MS, RUNNING, SHARED_SWEEP_MS, SWEEP_MS, Scheduler, TICK_MS, UNRECORDED};
+use crate::attempt::attempt;
+use crate::tasks::{News, sweep};
+use postrider_store::message::Scheduled;
+use rand::Rng;
+use std::cmp::Reverse;
+
+impl Scheduler {
+    /// What the clock has reached.
+    pub(super) fn wake(&mut self) {
+        let now = self.clock.steady_ms();
+        while let Some(Reverse((at, endpoint))) = self.timers.peek().copied()
+            && at <= now
+        {
+            self.timers.pop();
+            if let Some(lane) = self.lanes.get_mut(&endpoint) {
+                lane.timer = lane.timer.filter(|timer| *timer != at);
+                self.turn(endpoint, now);
+            }
+        }
+        for endpoint in self.paces.due(now) {
+            if let Some(lane) = self.lanes.get_mut(&endpoint) {
+                lane.in_turn = false;
+                self.turn(endpoint, now);
+            }
+        }
+        if now >= self.next_tick {
+            self.next_tick = now + TICK_MS;
+            self.paces.tidy(now);
+            self.park_old(now);
+            self.release();
+            self.metrics.running.set(self.running as i64);
+        }
+        if now >= self.next_sweep && !self.draining {
+            let every = if self.tools.store.is_shared() { SHARED_SWEEP_MS } else { SWEEP_MS };
+            self.next_sweep = now + every;
+            let counts = now >= self.next_count;
+            if counts {
+                self.next_count = now + COUNT_MS;
+            }
+            tokio::spawn(sweep(self.tools.clone(), self.news_sender.clone(), counts));
+        }
+    }
+
+    /// Lets go of lanes that are done, unless something came for them in the meantime.
+    fn release(&mut self) {
+        let mut done = std::mem::take(&mut self.done);
+        done.retain(|endpoint| !self.lanes.contains_key(endpoint) && self.releasing.insert(*endpoint));
+        if done.is_empty() {
+            return;
+        }
+        let (tools, news) = (self.tools.clone(), self.news_sender.clone());
+        tokio::spawn(async move {
+            if let Err(error) = tools.store.release(done.clone()).await {
+                tracing::debug!(%error, "could not let go of endpoints; their next use will");
+            }
+            let _ = news.send(News::Released(done));
+        });
+    }
+
+    /// What has long been in memory alone gets a row, so that recovery need not look so far back.
+    fn park_old(&mut self, now: i64) {
+        let old: Vec<Scheduled> =
+            self.lanes.values_mut().flat_map(|lane| lane.park_older_than(now - PARK_AFTER_MS, now)).collect();
+        if !old.is_empty() {
+            self.tools.store.park(self.tenure, old, true);
+        }
+    }
+
+    /// Starts attempts, lane by lane in turn, as far as there is room.
+    pub(super) fn launch(&mut self) {
+        let now = self.clock.steady_ms();
+        let tenure = self.tenure;
+        let may_start = |scheduler: &Scheduler| {
+            scheduler.running < RUNNING && scheduler.unrecorded < UNRECORDED && scheduler.tools.store.may_send()
+        };
+        while !self.draining && may_start(self) {
+            let Some(endpoint) = self.turns.pop() else { return };
+            let Some(lane) = self.lanes.get_mut(&endpoint) else { continue };
+            let (app, app_rate) = (lane.settings.app, lane.settings.app_rate.filter(|_| lane.may_start(now)));
+            if app_rate.is_some() && !self.paces.admits(app, endpoint, now) {
+                continue;
+            }
+            lane.in_turn = false;
+            if let Some(job) = lane.start(now) {
+                if let Some(rate) = app_rate {
+                    self.paces.sent(app, now, rate);
+                }
+                self.running += 1;
+                let random = rand::rng().random();
+                let (tools, news) = (self.tools.clone(), self.news_sender.clone());
+                tokio::spawn(async move {
+                    let finished = attempt(&tools, &job, random).await;
+                    let _ = news.send(News::Finished(tenure, Box::new(finished)));
+                });
+            }
+            self.turn(endpoint, now);
+        }
+    }
+}
