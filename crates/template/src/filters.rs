@@ -77,9 +77,34 @@ impl MeteredFilter {
             // Each element is compared with all that were kept.
             "uniq" => spend(runtime, elements(input).saturating_mul(elements(input)), 0),
             "date" => date_format(&argument(0)?),
+            "abs" | "plus" | "minus" | "times" | "divided_by" | "modulo" => {
+                let operand = self.arguments.first().map(|expression| expression.evaluate(runtime)).transpose()?;
+                self.whole(integer(input), operand.and_then(|value| integer(value.as_view())))
+            }
             _ => Ok(()),
         }
     }
+}
+
+impl MeteredFilter {
+    /// Whole numbers of 64 bits: the library would go on with a wrong one, or stop altogether.
+    fn whole(&self, input: Option<i64>, operand: Option<i64>) -> Result<()> {
+        let (Some(a), b) = (input, operand.unwrap_or(1)) else { return Ok(()) };
+        let fits = match self.name.as_str() {
+            "abs" => a.checked_abs().is_some(),
+            "plus" => a.checked_add(b).is_some(),
+            "minus" => a.checked_sub(b).is_some(),
+            "times" => a.checked_mul(b).is_some(),
+            // By zero is an error of the filter's own.
+            _ => b == 0 || a.checked_div(b).is_some(),
+        };
+        if fits { Ok(()) } else { Err(Error::with_msg(format!("the result of {} is too large a number", self.filter))) }
+    }
+}
+
+/// A whole number; `None` for what is none, or a text.
+fn integer(value: &dyn ValueView) -> Option<i64> {
+    value.as_scalar().filter(|scalar| scalar.type_name() == "whole number").and_then(|scalar| scalar.to_integer())
 }
 
 fn date_format(format: &str) -> Result<()> {

@@ -116,9 +116,10 @@ impl Renderable for For {
         match &self.source {
             Source::Range(from, to) => {
                 let (from, to) = (integer(from, runtime)?, integer(to, runtime)?);
-                let count = usize::try_from(i128::from(to) - i128::from(from) + 1).unwrap_or(0);
-                // At most `count` is added, which ends at `to`.
-                self.run(writer, runtime, count, |n| Element::Own(Value::scalar(from + n as i64)))
+                let count = (i128::from(to) - i128::from(from) + 1).max(0);
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                let nth = |n: usize| i64::try_from(i128::from(from) + n as i128).unwrap_or(to);
+                self.run(writer, runtime, count, |n| Element::Own(Value::scalar(nth(n))))
             }
             Source::Value(expression) => {
                 let value = expression.evaluate(runtime)?;

@@ -134,6 +134,11 @@ async fn a_template_that_would_never_end_ends_as_an_error_and_harms_nobody() {
         "{{ 'now' | date: '%99999999999999999999d' }}".to_owned(),
         "{{ 9223372036854775807 | plus: 1 }}{% for i in (0..9223372036854775807) %}x{% endfor %}".to_owned(),
         "{{ 1 | divided_by: 0 }}".to_owned(),
+        "{{ -9223372036854775808 | divided_by: -1 }}".to_owned(),
+        "{{ -9223372036854775808 | modulo: -1 }}".to_owned(),
+        "{{ 9223372036854775807 | times: 2 }}".to_owned(),
+        "{% for i in (-9223372036854775808..9223372036854775807) %}{% endfor %}".to_owned(),
+        "{% for i in (-9223372036854775808..9223372036854775807) reversed %}{{ i }}{% endfor %}".to_owned(),
     ];
     let healthy = app.endpoint(&acme, json!({"url": receiver.url("/healthy")})).await;
     let mut endpoints = Vec::new();
