@@ -1,0 +1,100 @@
+//! Deliveries: where they stand, and what a crash leaves of them.
+
+use crate::world::*;
+use postrider_store::ChangeError;
+use postrider_store::config::Change;
+use postrider_store::message::{DeliveryState, NewMessage, Retry, Scheduled, Standing};
+use postrider_store::query::{AttemptFilter, AttemptsOf};
+
+on_every_driver! {
+    async fn where_a_delivery_stands_follows_from_its_attempts_and_its_schedule(place) {
+        let world = World::new(place).await;
+        let id = world.append(world.message("{}")).await;
+        let [first, second] = [world.endpoints[0], world.endpoints[1]];
+        let states = async || world.store.states(vec![(id, first), (id, second)]).await.unwrap();
+        assert_eq!(states().await, [DeliveryState::Pending { next_ms: None }, DeliveryState::Pending { next_ms: None }]);
+
+        world.record(delivery(id, first), true, None, false);
+        world.record(delivery(id, second), false, Some(Retry { due_ms: NOW + 5_000, attempts: 1 }), false);
+        world.store.flush().await;
+        assert_eq!(states().await, [DeliveryState::Success, DeliveryState::Pending { next_ms: Some(NOW + 5_000) }]);
+        assert_eq!(world.store.due(second, NOW, 10).await.unwrap(), due(vec![], Some(NOW + 5_000)));
+        let scheduled = Scheduled { delivery: delivery(id, second), due_ms: NOW + 5_000, attempts: 1 };
+        assert_eq!(world.store.due(second, NOW + 5_000, 10).await.unwrap(), due(vec![scheduled], None));
+        assert_eq!(world.store.waiting_endpoints().await.unwrap(), [(second, NOW + 5_000)]);
+
+        world.record(delivery(id, second), false, None, true);
+        world.store.flush().await;
+        assert_eq!(states().await[1], DeliveryState::Fail);
+        assert_eq!(world.store.waiting_count().await.unwrap(), 0);
+        let attempts = world.store.attempts(AttemptsOf::Message(id), AttemptFilter::default(), all()).await.unwrap().rows;
+        assert_eq!(attempts.len(), 3);
+        assert!(attempts.is_sorted_by(|newer, older| newer.id > older.id));
+        let failed = AttemptFilter { success: Some(false), status_class: Some(500), ..AttemptFilter::default() };
+        assert_eq!(world.store.attempts(AttemptsOf::Endpoint(second), failed, all()).await.unwrap().rows.len(), 2);
+    }
+}
+
+on_every_driver! {
+    async fn after_a_crash_exactly_what_was_open_is_scheduled_again(place) {
+        let world = World::new(place).await;
+        let done = world.append(world.message("1")).await;
+        let half = world.append(world.message("2")).await;
+        let untried = world.append(world.message("3")).await;
+        let [first, second] = [world.endpoints[0], world.endpoints[1]];
+        world.record(delivery(done, first), true, None, false);
+        world.record(delivery(done, second), true, None, false);
+        world.record(delivery(half, first), false, None, false);
+        world.store.park(0, vec![Scheduled { delivery: delivery(half, second), due_ms: NOW + 9, attempts: 0 }], false);
+        world.store.flush().await;
+
+        let world = world.reopen(place).await;
+        assert_eq!(world.feed.recovered, 2, "the untried message's two deliveries");
+        let at_first = world.store.due(first, NOW, 10).await.unwrap();
+        assert_eq!(at_first.rows.iter().map(|row| row.delivery.message).collect::<Vec<_>>(), [untried]);
+        let at_second = world.store.due(second, NOW, 10).await.unwrap();
+        assert_eq!(at_second.rows.iter().map(|row| row.delivery.message).collect::<Vec<_>>(), [untried]);
+        assert_eq!(at_second.next_ms, Some(NOW + 9), "what was parked waits where it was");
+        assert_eq!(world.reopen(place).await.feed.recovered, 0, "once is enough");
+    }
+}
+
+on_every_driver! {
+    async fn a_resend_makes_the_endpoint_one_that_the_message_goes_to(place) {
+        let world = World::new(place).await;
+        let only_first = NewMessage { endpoints: vec![world.endpoints[0]], ..world.message("{}") };
+        let id = world.append(only_first).await;
+        for _ in 0..2 {
+            let resend = Change::Resend { message: id, endpoint: world.endpoints[1], due_ms: NOW };
+            world.store.change(world.app, resend, None).await.unwrap();
+        }
+        let message = world.store.message(world.app, id).await.unwrap().unwrap();
+        assert_eq!((message.endpoints, &message.tags[..]), (world.endpoints.clone(), &["vip".to_owned()][..]));
+        let expunge = Change::ExpungeMessage { message: id };
+        world.store.change(world.app, expunge, None).await.unwrap();
+        assert!(world.store.message(world.app, id).await.unwrap().unwrap().payload.is_empty());
+        let resend = Change::Resend { message: id, endpoint: world.endpoints[1], due_ms: NOW };
+        assert!(matches!(world.store.change(world.app, resend, None).await, Err(ChangeError::NotFound)));
+    }
+}
+
+on_every_driver! {
+    async fn an_endpoint_s_deliveries_are_counted_by_how_they_stand(place) {
+        let world = World::new(place).await;
+        let endpoint = world.endpoints[0];
+        let mut ids = Vec::new();
+        for n in 0..5 {
+            ids.push(world.append(world.message(&n.to_string())).await);
+        }
+        world.record(delivery(ids[0], endpoint), false, None, false);
+        world.record(delivery(ids[0], endpoint), true, None, false);
+        world.record(delivery(ids[1], endpoint), false, None, false);
+        world.record(delivery(ids[2], endpoint), false, Some(Retry { due_ms: NOW + 5_000, attempts: 1 }), false);
+        world.store.park(0, vec![Scheduled { delivery: delivery(ids[3], endpoint), due_ms: NOW, attempts: 0 }], false);
+        world.store.flush().await;
+        let counted = world.store.standing(endpoint, (0, i64::MAX)).await.unwrap();
+        assert_eq!(counted, Standing { success: 1, pending: 2, fail: 1, cancelled: 0 });
+        let earlier = world.store.standing(endpoint, (0, ids[0].0)).await.unwrap();
+        assert_eq!(earlier, Standing::default());
+    }
+}
