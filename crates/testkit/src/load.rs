@@ -106,10 +106,13 @@ impl Load {
             let must: Vec<&String> = messages.iter().filter(|(_, known)| *known > n).map(|(id, _)| id).collect();
             let missing = || {
                 let ids = receiver.ids(path);
-                must.iter().filter(|id| !ids.contains_key(**id)).count()
+                must.iter().filter(|id| !ids.contains_key(**id)).collect::<Vec<_>>()
             };
-            let arrived = eventually(async || missing() == 0).await;
-            assert!(arrived, "{} of {} are missing at {path}", missing(), must.len());
+            if !eventually(async || missing().is_empty()).await {
+                let missing = missing();
+                let attempts = self.clients[0].attempts(&self.app, missing[0]).await;
+                panic!("{} of {} are missing at {path}; the first: {attempts:#?}", missing.len(), must.len());
+            }
             repeats += receiver.ids(path).values().map(|count| count - 1).sum::<usize>();
         }
         let listed = self.everything().await;
