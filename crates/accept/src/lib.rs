@@ -24,6 +24,7 @@ mod message;
 mod operational;
 mod payload;
 mod refusal;
+mod reply;
 mod route;
 mod standing;
 mod task;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub const OPERATIONAL: &str = "postrider:operational";
 
 /// What the provider can be told of.
-pub const OPERATIONAL_EVENTS: [&str; 9] = [
+pub const OPERATIONAL_EVENTS: [&str; 10] = [
     "background_task.finished",
     "endpoint.created",
     "endpoint.deleted",
@@ -26,6 +26,7 @@ pub const OPERATIONAL_EVENTS: [&str; 9] = [
     "message.attempt.exhausted",
     "message.attempt.failing",
     "message.attempt.recovered",
+    "message.reply",
 ];
 
 /// Whether it is the hidden one.
@@ -54,7 +55,18 @@ impl Accept {
     }
 
     /// Tells the provider, if any of its endpoints wants to know. `data` gets the application's ids.
-    pub async fn tell(&self, about: &AppEntry, event: &str, mut data: Value) -> Result<(), AppendError> {
+    pub async fn tell(&self, about: &AppEntry, event: &str, data: Value) -> Result<(), AppendError> {
+        self.tell_once(about, event, data, None).await
+    }
+
+    /// As [`Accept::tell`]; what was told under this id is not told again.
+    pub async fn tell_once(
+        &self,
+        about: &AppEntry,
+        event: &str,
+        mut data: Value,
+        id: Option<String>,
+    ) -> Result<(), AppendError> {
         if !self.is_listened_to(about) {
             return Ok(());
         }
@@ -73,7 +85,7 @@ impl Accept {
             let message = NewMessage {
                 app: entry.app.id,
                 event_type: event.to_owned(),
-                event_id: None,
+                event_id: id.clone(),
                 channels: vec![],
                 tags: vec![],
                 payload: payload.clone(),
@@ -86,7 +98,7 @@ impl Accept {
                 credential: None,
             };
             match self.store.append(message).await {
-                Ok(_) => return Ok(()),
+                Ok(_) | Err(AppendError::EventIdTaken) => return Ok(()),
                 Err(AppendError::StaleRouting) => continue,
                 Err(error) => return Err(error),
             }

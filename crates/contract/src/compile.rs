@@ -1,8 +1,9 @@
 //! A file's expressions, compiled, and what is wrong with them.
 
 use crate::expression::Compiled;
-use crate::file::{Expressions, RetryFile};
+use crate::file::{ActionFile, Expressions, ReplyFile, RetryFile};
 use crate::problem::{self, Problem};
+use crate::reply::{ActionRule, ReplyRules};
 use crate::retry::{Delays, RetryRules};
 use std::collections::BTreeSet;
 use toml::Spanned;
@@ -101,6 +102,40 @@ impl<'a> Compiler<'a> {
             compiled.extend(self.compile(source).map(|expression| (text.clone(), expression)));
         }
         compiled
+    }
+
+    /// What a response may ask for; told from the response and what it answers.
+    pub fn reply(&mut self, file: Option<ReplyFile>) -> Option<ReplyRules> {
+        let file = file?;
+        let known = ["payload", "message", "response"].map(str::to_owned);
+        let before = std::mem::replace(&mut self.known, known.into());
+        let used = self.used.clone();
+        let schema = file.schema.and_then(|schema| match jsonschema::validator_for(schema.get_ref()) {
+            Ok(validator) => Some(validator),
+            Err(wrong) => {
+                self.problems.push(Problem::at(self.text, schema.span(), format!("reply.schema: {wrong}")));
+                None
+            }
+        });
+        let actions = file.actions.into_iter().map(|action| self.action(action)).collect();
+        self.known = before;
+        // They have a scope of their own, so nothing has to be made for them in a delivery's.
+        self.used = used;
+        Some(ReplyRules { events: file.events, content_type: file.content_type, schema, actions })
+    }
+
+    fn action(&mut self, file: ActionFile) -> ActionRule {
+        let when = file.when.and_then(|source| self.compile(&source));
+        let each = file.each.and_then(|source| self.compile(&source));
+        if each.is_some() {
+            self.known.extend(["item".to_owned(), "key".to_owned()]);
+        }
+        let fields =
+            file.fields.iter().filter_map(|(name, source)| Some((name.get_ref().clone(), self.compile(source)?)));
+        let fields = fields.collect();
+        self.known.remove("item");
+        self.known.remove("key");
+        ActionRule { kind: file.kind, when, each, fields }
     }
 
     pub fn headers(&mut self, table: &Expressions) -> Vec<(String, Compiled)> {

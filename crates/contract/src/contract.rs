@@ -8,6 +8,7 @@ use crate::file::ContractFile;
 use crate::judge::{Answer, JudgeRules, Judgement};
 use crate::payload::Json;
 use crate::problem::Problem;
+use crate::reply::ReplyRules;
 use crate::retry::RetryRules;
 use crate::secrets::SecretRules;
 use crate::view::ContentType;
@@ -35,6 +36,7 @@ pub struct Contract {
     pub(crate) content_types: Vec<ContentType>,
     secrets: SecretRules,
     judge: JudgeRules,
+    pub(crate) replies: Option<ReplyRules>,
     reasons: BTreeMap<String, String>,
     retry: RetryRules,
     timeout: TimeoutRule,
@@ -87,6 +89,7 @@ impl Contract {
         let body = compiler.without("body", |compiler| compiler.compile(&file.body.value));
         let query = compiler.without("body", |compiler| compiler.query(&file.query));
         let headers = compiler.headers(&file.headers);
+        let replies = compiler.reply(file.reply);
         let retry = compiler.retry(&file.retry);
         let Compiler { mut problems, used, .. } = compiler;
         let (Some(body), Some(retry), true) = (body, retry, problems.is_empty()) else {
@@ -136,6 +139,7 @@ impl Contract {
                 slow_down: file.response.slow_down,
                 retry_after: file.response.retry_after,
             },
+            replies,
             reasons: file.reasons,
             retry,
             timeout: TimeoutRule { seconds: file.timeout.seconds, fixed: file.timeout.fixed },

@@ -18,7 +18,8 @@
 //!    then the body, then the headers, which may sign the encoded body.
 //! 3. [`Contract::judge`] says what the response's status means: delivered, to be tried again, failed
 //!    for good, and whether the endpoint wants to be left alone.
-//! 4. [`Contract::retry_delay`] says when to try again, [`Contract::disable`] when to stop for good.
+//! 4. [`Contract::reply`] says what a response that was a success asks for in return.
+//! 5. [`Contract::retry_delay`] says when to try again, [`Contract::disable`] when to stop for good.
 //!
 //! When an endpoint is made, [`Events::check_filter`], [`SecretRules::check`], [`Contract::urls`],
 //! [`Contract::timeout`] and [`Contract::reserved_headers`] say what it may have.
@@ -65,6 +66,7 @@ mod payload;
 mod problem;
 mod reader;
 mod render;
+mod reply;
 mod retry;
 mod scan;
 mod secrets;
@@ -78,5 +80,6 @@ pub use filter::{FilterProblem, PayloadFilter};
 pub use judge::{Answer, Judgement, Outcome};
 pub use problem::Problem;
 pub use render::{RenderError, Request};
+pub use reply::{Asking, Reply};
 pub use secrets::{SecretRules, for_receiver};
 pub use view::{ApplicationView, ContentType, EndpointView, MessageView, Outgoing, Replaced};

@@ -238,6 +238,35 @@ impl Reader {
         pairs
     }
 
+    /// The tables of a table, in the order they were written.
+    pub fn tables<'t>(&mut self, parent: &mut Table<'t>, key: &'static str) -> Vec<(Spanned<String>, Table<'t>)> {
+        let table = self.table(parent, key);
+        let mut tables = Vec::new();
+        for (name, value) in table.table.into_iter().flatten() {
+            let name: &Spanned<DeString<'_>> = name;
+            let prefix = format!("{}{}.", table.prefix, name.get_ref());
+            match value.get_ref().as_table() {
+                Some(inner) => tables.push((
+                    Spanned::new(name.span(), name.get_ref().to_string()),
+                    Table { prefix, table: Some(inner), span: name.span(), asked: vec![] },
+                )),
+                None => self.expected(value, &table.prefix, name.get_ref(), "a table"),
+            }
+        }
+        tables.sort_by_key(|(name, _)| name.span().start);
+        tables
+    }
+
+    /// A table as the JSON that it spells.
+    pub fn json(&mut self, table: &mut Table<'_>, key: &'static str) -> Option<Spanned<serde_json::Value>> {
+        let value = table.get(key)?;
+        if value.get_ref().as_table().is_none() {
+            self.expected(value, &table.prefix, key, "a table");
+            return None;
+        }
+        Some(Spanned::new(value.span(), json(value.get_ref())))
+    }
+
     fn expected(&mut self, value: &Spanned<DeValue<'_>>, prefix: &str, key: &str, right: &str) {
         let found = match value.get_ref() {
             DeValue::String(text) => format!("{text:?}"),
@@ -246,6 +275,23 @@ impl Reader {
             other => format!("a value of type {}", other.type_str()),
         };
         self.problem(value.span(), format!("{prefix}{key} is {right}, not {found}"));
+    }
+}
+
+fn json(value: &DeValue<'_>) -> serde_json::Value {
+    match value {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Integer(_) => match whole(value) {
+            Some(number) => number.into(),
+            None => value.as_integer().and_then(|text| text.as_str().parse::<i64>().ok()).into(),
+        },
+        DeValue::Float(number) => number.as_str().parse::<f64>().ok().into(),
+        DeValue::Boolean(flag) => (*flag).into(),
+        DeValue::Datetime(time) => time.to_string().into(),
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
+        DeValue::Table(table) => {
+            table.iter().map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect()
+        }
     }
 }
 

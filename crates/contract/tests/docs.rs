@@ -61,7 +61,9 @@ fn the_worked_example_does_what_the_page_says() {
 #[test]
 fn the_page_has_every_key_and_every_variable() {
     let mut wrong = "wrong = 1\n".to_owned();
-    for table in ["events", "body", "secret", "response", "retry", "timeout", "disable", "url"] {
+    for table in
+        ["events", "body", "secret", "response", "reply", "reply.actions.a", "retry", "timeout", "disable", "url"]
+    {
         wrong += &format!("[{table}]\nwrong = 1\n");
     }
     wrong += "[headers]\nX = \"wrong\"\n";

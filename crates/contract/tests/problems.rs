@@ -52,7 +52,7 @@ retry = ["6xx", 99]
 ports = [0, 80]
 "#), @r#"
     2:8: a name has 1 to 64 lower-case letters, digits, - or _
-    3:1: unknown key "titel"; a contract has name, title, description, events, settings, let, body, query, headers, secret, response, reasons, retry, timeout, disable, url
+    3:1: unknown key "titel"; a contract has name, title, description, events, settings, let, body, query, headers, secret, response, reply, reasons, retry, timeout, disable, url
     6:8: events.open is true or false, not "yes"
     7:30: events.catalogue is a list of texts, not 7
     7:33: "a {b" is no event type; write a name such as user.created or a family, a.{name}

@@ -5,7 +5,7 @@ use crate::job::Job;
 use crate::render::not_loaded;
 use bytes::Bytes;
 use postrider_clock::Clock;
-use postrider_contract::{Answer, Book, Contract, Outcome};
+use postrider_contract::{Answer, Asking, Book, Contract, MessageView, Outcome, Reply as Asked};
 use postrider_egress::{Call, Egress, Reply, SendError};
 use postrider_store::config::Endpoint;
 use postrider_store::message::{AttemptOutcome, AttemptRecord, Deliver, Message, Retry};
@@ -56,6 +56,7 @@ struct Ended {
     disable: bool,
     retry_after: Option<Duration>,
     real: bool,
+    reply: Option<String>,
 }
 
 impl Ended {
@@ -68,6 +69,7 @@ impl Ended {
             disable: false,
             retry_after: None,
             real: code != "cancelled",
+            reply: None,
         }
     }
 
@@ -83,6 +85,7 @@ impl Ended {
                 disable: false,
                 retry_after: None,
                 real: false,
+                reply: None,
             },
             Stopped::Query(reason) => Ended { real: false, ..Ended::failed("query", reason.clone(), Outcome::Retry) },
             Stopped::Template(reason) => Ended::failed("template", reason.clone(), Outcome::Fail),
@@ -126,6 +129,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
         duration_ms: now - started,
         retry,
         stored: job.stored,
+        reply: ended.reply,
     };
     Finished { record, tries, effect }
 }
@@ -165,7 +169,12 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
     match tools.egress.send(call).await {
         Ok(reply) => {
             let response = response(endpoint, &reply);
-            let ended = judge(contract, reply, tools.clock.wall_ms());
+            let content_type = reply.headers.get(http::header::CONTENT_TYPE).cloned();
+            let mut ended = judge(contract, reply, tools.clock.wall_ms());
+            if ended.outcome.success && contract.may_ask() {
+                let id = tools.store.ids().text(message.id);
+                ended.reply = asked(contract, &message, &id, content_type.as_ref(), &ended.response);
+            }
             match response.filter(|_| ended.outcome.success) {
                 Some(response) => Box::pin(complain(tools, endpoint, response, ended)).await,
                 None => ended,
@@ -173,6 +182,31 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
         }
         Err(error) => unanswered(contract, error),
     }
+}
+
+/// What a response asks for, as it is stored.
+fn asked(
+    contract: &Contract,
+    message: &Message,
+    id: &str,
+    content_type: Option<&http::HeaderValue>,
+    body: &Bytes,
+) -> Option<String> {
+    let asking = Asking {
+        message: MessageView {
+            id,
+            event_type: &message.event_type,
+            event_id: message.event_id.as_deref(),
+            payload: &message.payload,
+            created_ms: message.created_ms,
+        },
+        content_type: content_type.and_then(|value| value.to_str().ok()),
+        body,
+    };
+    Some(match contract.reply(&asking)? {
+        Asked::Actions(actions) => format!("{{\"actions\":{}}}", String::from_utf8_lossy(&actions)),
+        Asked::Wrong(reason) => serde_json::json!({"actions": [], "error": reason}).to_string(),
+    })
 }
 
 /// What an error template gets to see, where there is one.
@@ -189,7 +223,7 @@ async fn complain(tools: &Tools, endpoint: &Endpoint, response: Variables, ended
     let Some(complaint) = tools.composer.complaint(endpoint, response).await else { return ended };
     let error = Some(("template".to_owned(), complaint));
     let outcome = AttemptOutcome { success: false, error, ..ended.outcome };
-    Ended { outcome, judged: Outcome::Fail, ..ended }
+    Ended { outcome, judged: Outcome::Fail, reply: None, ..ended }
 }
 
 async fn message(tools: &Tools, job: &Job) -> Result<Option<Arc<Message>>, String> {
@@ -220,6 +254,7 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
         disable: judgement.disable,
         retry_after: judgement.retry_after,
         real: true,
+        reply: None,
     }
 }
 

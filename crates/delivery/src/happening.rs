@@ -21,6 +21,8 @@ pub enum What {
     Exhausted(MessageId),
     /// It arrived after it was failing.
     Recovered(MessageId),
+    /// Its response asked for something.
+    Replied(MessageId),
     /// The endpoint gets nothing more: it has failed since then, epoch ms.
     Disabled { since_ms: i64 },
 }
@@ -30,6 +32,8 @@ pub fn of(finished: &Finished) -> Option<What> {
     let message = finished.record.delivery.message;
     match (finished.effect.success, finished.record.retry) {
         _ if !finished.effect.real => None,
+        // Whoever tells of it finds the rest in the store, where it waits to be told.
+        _ if finished.record.reply.is_some() => Some(What::Replied(message)),
         (true, _) if finished.tries > FAILING_AFTER => Some(What::Recovered(message)),
         (false, Some(_)) if finished.tries == FAILING_AFTER => Some(What::Failing(message)),
         (false, None) => Some(What::Exhausted(message)),

@@ -5,13 +5,14 @@
 //! from its last slice at the next start, or on another node; what it has scheduled is delivered and retried
 //! like everything else.
 //!
-//! [`Operations`] tells the provider's own endpoints of what happens.
+//! [`Operations`] tells the provider's own endpoints of what happens, and of what responses asked for.
 //!
 //! It never sends anything itself, and holds nothing in memory but the slice it is at.
 
 mod operations;
 mod recover;
 mod replay;
+mod replies;
 mod runner;
 
 pub use operations::Operations;

@@ -1,5 +1,6 @@
 //! Tells the provider's own endpoints what happens to deliveries and jobs.
 
+use crate::replies;
 use postrider_accept::Accept;
 use postrider_delivery::{Happening, What};
 use postrider_store::AppEntry;
@@ -8,10 +9,16 @@ use postrider_store::message::Attempt;
 use postrider_store::query::{AttemptFilter, AttemptsOf, Page};
 use postrider_store::task::Task;
 use serde_json::{Value, json};
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+/// How often to look for replies that nobody was told of when they came: a crash was in between, or the
+/// database was away.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The running task; it ends when nothing can happen any more.
 #[derive(Debug)]
@@ -20,7 +27,23 @@ pub struct Operations(JoinHandle<()>);
 impl Operations {
     pub fn start(accept: Accept, mut happenings: mpsc::Receiver<Happening>) -> Operations {
         Operations(tokio::spawn(async move {
-            while let Some(happening) = happenings.recv().await {
+            let mut looking = tokio::time::interval(LOOK);
+            looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                let happening = tokio::select! {
+                    happening = happenings.recv() => match happening {
+                        Some(happening) => happening,
+                        None => break,
+                    },
+                    _ = looking.tick() => {
+                        replies::tell(&accept).await;
+                        continue;
+                    }
+                };
+                if let What::Replied(_) = happening.what {
+                    replies::tell(&accept).await;
+                    continue;
+                }
                 if let Err(reason) = tell(&accept, happening).await {
                     tracing::warn!(reason, ?happening, "could not tell the provider");
                 }
@@ -49,6 +72,7 @@ async fn tell(accept: &Accept, happening: Happening) -> Result<(), String> {
             data["failSince"] = json!(time(since_ms));
             "endpoint.disabled"
         }
+        What::Replied(_) => return Ok(()),
         What::Failing(message) => {
             told(accept, &app, endpoint.id, message, &mut data, "message.attempt.failing").await?
         }

@@ -118,6 +118,7 @@ async fn everything_moves_and_goes_on() {
     event_types   2       2
     messages      2       2
     attempts [n]
+    untold        0       0
     event_ids     1       1
     idempotency   2       2
     schedule [n]

@@ -102,6 +102,8 @@ pub enum Change {
         now_ms: i64,
         before_ms: i64,
     },
+    /// The provider has been told what these responses asked for.
+    RepliesTold(Vec<AttemptId>),
 }
 
 impl Change {
@@ -117,6 +119,7 @@ impl Change {
                 | Change::ClearAttempt { .. }
                 | Change::ExpungeAttempt { .. }
                 | Change::ClaimNotice { .. }
+                | Change::RepliesTold(_)
         )
     }
 

@@ -195,7 +195,8 @@ impl Directory {
             | Change::ExpungeMessage { .. }
             | Change::ClearAttempt { .. }
             | Change::ExpungeAttempt { .. }
-            | Change::ClaimNotice { .. } => {}
+            | Change::ClaimNotice { .. }
+            | Change::RepliesTold(_) => {}
         }
     }
 }

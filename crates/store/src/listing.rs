@@ -176,6 +176,9 @@ pub fn attempt_columns(dialect: Dialect, content: bool) -> String {
     )
 }
 
+/// What a reply is read from, an attempt `a` of a message `m`.
+pub const REPLY_COLUMNS: &str = "m.app, a.message, a.endpoint, a.id, a.reply";
+
 /// What a job is read from.
 pub const TASK_COLUMNS: &str = "id, env, app, kind, status, input, progress, cursor, updated_ms";
 

@@ -137,6 +137,19 @@ pub struct AttemptRecord {
     pub retry: Option<Retry>,
     /// Whether the delivery has a row in the schedule (see [`Scheduled`]).
     pub stored: bool,
+    /// What the response asked for, as JSON: `{"actions": […]}`, or `{"actions": [], "error": "…"}`.
+    pub reply: Option<String>,
+}
+
+/// What a response asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub app: AppId,
+    pub message: MessageId,
+    pub endpoint: EndpointId,
+    pub attempt: AttemptId,
+    /// As in [`AttemptRecord::reply`].
+    pub json: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

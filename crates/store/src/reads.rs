@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, EnvId, MessageId, TaskId};
-use crate::message::{Attempt, DeliveryState, Due, Message, Standing};
+use crate::message::{Attempt, DeliveryState, Due, Message, Reply, Standing};
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page, TaskFilter};
 use crate::task::{Failed, Task, TaskInput};
 use crate::{Readers, Store, sqlite};
@@ -55,6 +55,23 @@ impl Store {
         match &self.readers {
             Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::attempt(conn, message, id)).await,
             Readers::Postgres(reads) => reads.attempt(message, id).await,
+        }
+    }
+
+    /// What responses to a message asked for, the oldest first.
+    pub async fn replies(&self, message: MessageId) -> Result<Vec<Reply>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::replies(conn, message)).await,
+            Readers::Postgres(reads) => reads.replies(message).await,
+        }
+    }
+
+    /// Replies that the provider is yet to be told of, the oldest first, at most `limit`; and those among
+    /// them that there is nothing to tell of any more.
+    pub async fn untold(&self, limit: usize) -> Result<(Vec<Reply>, Vec<AttemptId>), StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::untold(conn, limit)).await,
+            Readers::Postgres(reads) => reads.untold(limit).await,
         }
     }
 

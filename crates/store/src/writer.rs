@@ -224,7 +224,11 @@ impl<B: Backend> Writer<B> {
             }
             error => {
                 tracing::error!(%error, "one item could not be stored");
-                batch.refuse(self.tenure, || StoreError::Database(error.to_string()));
+                let reports = batch.refuse(self.tenure, || StoreError::Database(error.to_string()));
+                // Whoever it got into a deadlock with is done by the next try; what is rejected stays rejected.
+                if matches!(error, CommitError::Deadlock) {
+                    reports.into_iter().rev().for_each(|report| waiting.reports.push_front(report));
+                }
                 false
             }
         }

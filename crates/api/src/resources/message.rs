@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use postrider_accept::{Accepted, MessageDraft};
+use postrider_accept::{Accepted, Caller, MessageDraft};
 use postrider_store::Ids;
 use postrider_store::id::MessageId;
 use postrider_store::message::{Deliver, Message};
@@ -22,11 +22,13 @@ use postrider_store::query::{Found, Page};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::time::Duration;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::application::ApplicationIn;
+use super::reply::{self, ReplyOut};
 
 /// In the place of a payload that was removed, as Svix shows it.
 const EXPUNGED: &str = r#"{"expired":true}"#;
@@ -98,6 +100,18 @@ pub struct MessageOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time")]
     pub deliver_at: Option<String>,
+    /// With `wait`: what the endpoints answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<AwaitedOut>,
+}
+
+/// What came back while the sender waited.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AwaitedOut {
+    /// Whether every endpoint has taken the message or will get it no more. If not, delivery goes on as usual,
+    /// and what comes later is at `…/msg/{msg_id}/reply`.
+    pub done: bool,
+    pub data: Vec<ReplyOut>,
 }
 
 pub fn shown(ids: &Ids, message: &Message, with_content: bool) -> MessageOut {
@@ -113,6 +127,7 @@ pub fn shown(ids: &Ids, message: &Message, with_content: bool) -> MessageOut {
             Deliver::At(at_ms) => Some(timestamp::text(at_ms)),
             Deliver::AtOnce | Deliver::Cancelled => None,
         },
+        reply: None,
     }
 }
 
@@ -154,6 +169,7 @@ async fn list(
 /// Create Message
 #[utoipa::path(post, path = "/api/v1/app/{app_id}/msg", tag = "Message", operation_id = "v1.message.create",
     params(("app_id" = String, Path), ("with_content" = Option<bool>, Query),
+        ("wait" = Option<u64>, Query, description = "Seconds to wait for the endpoints' answers, 1 to 30; they are in `reply`."),
         ("idempotency-key" = Option<String>, Header)),
     request_body = MessageIn, responses((status = 202, body = MessageOut), Errors))]
 async fn create(
@@ -165,6 +181,7 @@ async fn create(
     body: Raw,
 ) -> Result<(StatusCode, Json<MessageOut>), ApiError> {
     let with_content = query.flag("with_content")?.unwrap_or(true);
+    let wait = seconds_to_wait(&query)?;
     let idempotency = idempotency.with(auth.0, &body.bytes)?;
     let given: MessageIn<'_> = parse(&body.bytes)?;
     not_offered(&given)?;
@@ -183,7 +200,34 @@ async fn create(
         api.accept.ensure_application(auth.0, &app, application.try_into()?).await?;
     }
     let answer = api.accept.accept(auth.0, &app, &draft, idempotency).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted(api.accept.store().ids(), answer, draft, with_content))))
+    let mut shown = accepted(api.accept.store().ids(), answer, draft, with_content);
+    if let Some(wait) = wait {
+        shown.reply = Some(awaited(&api, auth.0, (&app, &shown.id), wait).await?);
+    }
+    Ok((StatusCode::ACCEPTED, Json(shown)))
+}
+
+fn seconds_to_wait(query: &Query) -> Result<Option<Duration>, ApiError> {
+    match query.number::<u64>("wait")? {
+        Some(seconds) if !(1..=30).contains(&seconds) => {
+            Err(ApiError::query("wait", format!("is a number of seconds from 1 to 30, not {seconds}")))
+        }
+        seconds => Ok(seconds.map(Duration::from_secs)),
+    }
+}
+
+/// Waits for the endpoints. The message is accepted, whatever comes of this.
+async fn awaited(
+    api: &Api,
+    caller: Caller,
+    (app, message): (&str, &str),
+    wait: Duration,
+) -> Result<AwaitedOut, ApiError> {
+    let found = api.accept.message(caller, app, message).await?;
+    let done = api.accept.settled(&found, wait).await?;
+    let replies = api.accept.replies(caller, app, message).await?;
+    let ids = api.accept.store().ids();
+    Ok(AwaitedOut { done, data: replies.iter().map(|reply| reply::shown(ids, reply)).collect() })
 }
 
 /// Refuses what would change how a message is delivered, and is not there: better than to deliver it otherwise.
@@ -207,6 +251,7 @@ pub fn accepted(ids: &Ids, accepted: Accepted, draft: MessageDraft, with_content
             payload: raw_payload(&draft.payload, with_content),
             timestamp: timestamp::text(created_ms),
             deliver_at: draft.deliver_at_ms.map(timestamp::text),
+            reply: None,
         },
     }
 }

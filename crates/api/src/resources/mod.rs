@@ -20,6 +20,7 @@ mod not_implemented;
 mod operational;
 mod portal;
 mod preview;
+mod reply;
 mod status;
 mod task;
 mod test_send;
@@ -48,6 +49,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(example::routes())
         .merge(test_send::routes())
         .merge(preview::routes())
+        .merge(reply::routes())
         .merge(expunge::routes())
         .merge(task::routes())
         .merge(operational::routes())

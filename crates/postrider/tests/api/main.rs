@@ -19,6 +19,7 @@ mod portal;
 mod preview;
 mod queries;
 mod recovery;
+mod replies;
 mod scheduled;
 mod secrets;
 mod statistics;

@@ -141,18 +141,28 @@ SELECT id, class, app, 0, event_type, event_id, channels, endpoints, created_ms,
     Table {
         name: "attempts",
         select: "SELECT id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms,
-                   manual, response, cleared
+                   manual, response, cleared, reply
                  FROM attempts WHERE id > ? ORDER BY id LIMIT ?",
-        columns: &[Int8, Int8, Int8, Bool, Int2, Text, Text, Text, Int8, Int8, Bool, Bytes, Bool],
+        columns: &[Int8, Int8, Int8, Bool, Int2, Text, Text, Text, Int8, Int8, Bool, Bytes, Bool, Text],
         key: 1,
         partitions: of_attempts,
         insert: "
 INSERT INTO attempts (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms,
-  manual, response, cleared)
+  manual, response, cleared, reply)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::smallint[], $6::text[], $7::text[],
-  $8::text[], $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[], $13::boolean[])",
+  $8::text[], $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[], $13::boolean[], $14::text[])",
         count: "SELECT count(*) FROM attempts",
         count_copied: "SELECT count(*) FROM attempts",
+    },
+    Table {
+        name: "untold",
+        select: "SELECT attempt, message FROM untold WHERE attempt > ? ORDER BY attempt LIMIT ?",
+        columns: &[Int8, Int8],
+        key: 1,
+        partitions: no_partitions,
+        insert: "INSERT INTO untold (attempt, message) SELECT * FROM unnest($1::bigint[], $2::bigint[])",
+        count: "SELECT count(*) FROM untold",
+        count_copied: "SELECT count(*) FROM untold",
     },
     Table {
         name: "event_ids",

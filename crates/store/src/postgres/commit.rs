@@ -11,7 +11,7 @@ use super::failure::commit_error;
 use super::node::{Introduction, Node, leave, read_back, register};
 use super::partition::Partitions;
 use super::plan::plan;
-use super::record::{RECORD, SCHEDULE, UNSCHEDULE};
+use super::record::{RECORD, SCHEDULE, UNSCHEDULE, UNTOLD};
 use super::refresh::Refresh;
 use super::session::{Param, Session};
 use crate::backend::{Backend, CommitError, Committed};
@@ -212,16 +212,18 @@ impl Postgres {
         ];
         let messages = plan.messages.params(&node, &first_key_ms);
         let forget = plan.messages.forget_params();
-        let attempts = plan.attempts.params();
+        let (attempts, untold) = (plan.attempts.params(), plan.attempts.untold());
         let (parked, retried, done) = (plan.parked.params(&node), plan.retried.params(&node), plan.done.keys());
         let (has_messages, forgets) = (!plan.messages.ids.is_empty(), plan.messages.forgets);
         let (has_attempts, has_parked) = (!plan.attempts.messages.is_empty(), !plan.parked.endpoints.is_empty());
+        let has_replies = !plan.attempts.untold.0.is_empty();
         let (has_retried, has_done) = (!plan.retried.endpoints.is_empty(), !plan.done.endpoints.is_empty());
         for (wanted, sql, params) in [
             (true, BEGIN, &begin[..]),
             (has_messages, APPEND, &messages[..]),
             (forgets, FORGET, &forget[..]),
             (has_attempts, RECORD, &attempts[..]),
+            (has_replies, UNTOLD, &untold[..]),
             (has_parked || has_retried, SCHEDULE, &parked[..]),
             (has_done, UNSCHEDULE, &done[..]),
         ] {
@@ -241,6 +243,7 @@ impl Postgres {
                 query(session, has_messages, APPEND, &messages),
                 query(session, forgets, FORGET, &forget),
                 query(session, has_attempts, RECORD, &attempts),
+                query(session, has_replies, UNTOLD, &untold),
                 query(session, has_parked, SCHEDULE, &parked),
                 query(session, has_retried, SCHEDULE, &retried),
                 query(session, has_done, UNSCHEDULE, &done),

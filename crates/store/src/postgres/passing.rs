@@ -57,9 +57,14 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
             session.query(sql, &[int(&attempt.0), int(&message.0)]).await?.len()
         }
         Change::ExpungeAttempt { message, attempt } => {
-            let sql = "UPDATE attempts SET response = $1 WHERE id = $2 AND message = $3 RETURNING 1";
+            let sql = "UPDATE attempts SET response = $1, reply = NULL WHERE id = $2 AND message = $3 RETURNING 1";
             let response = EXPUNGED.as_bytes();
             session.query(sql, &[(&response, Type::BYTEA), int(&attempt.0), int(&message.0)]).await?.len()
+        }
+        Change::RepliesTold(attempts) => {
+            let ids: Vec<i64> = attempts.iter().map(|attempt| attempt.0).collect();
+            session.query("DELETE FROM untold WHERE attempt = ANY($1)", &[(&ids, Type::INT8_ARRAY)]).await?;
+            return Ok(Ok(None));
         }
         Change::ClaimNotice { endpoint, now_ms, before_ms } => {
             let sql = "INSERT INTO notices SELECT id, $2 FROM endpoints WHERE id = $1

@@ -6,8 +6,8 @@ use super::refresh::Refresh;
 use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
-use crate::listing::{self, Dialect, Listing, Sql, Value, attempt_columns, message_columns};
-use crate::message::{Attempt, AttemptOutcome, DeliveryState, Due, Message, Standing};
+use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
+use crate::message::{Attempt, AttemptOutcome, DeliveryState, Due, Message, Reply, Standing};
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
 use deadpool_postgres::Pool;
@@ -93,6 +93,28 @@ impl Reads {
         let sql = format!("SELECT {columns} FROM attempts a WHERE a.message = $1 AND a.id = $2");
         let params = [(&message.0 as _, Type::INT8), (&id.0 as _, Type::INT8)];
         Ok(get(&self.pool).await?.query_typed(&sql, &params).await?.first().map(attempt))
+    }
+
+    pub async fn replies(&self, message: MessageId) -> Result<Vec<Reply>, StoreError> {
+        let sql = format!(
+            "SELECT {REPLY_COLUMNS} FROM attempts a JOIN messages m ON m.id = a.message
+             WHERE a.message = $1 AND a.reply IS NOT NULL ORDER BY a.id"
+        );
+        let rows = get(&self.pool).await?.query_typed(&sql, &[(&message.0, Type::INT8)]).await?;
+        Ok(rows.iter().map(reply).collect())
+    }
+
+    /// The replies to tell of, and the attempts in the list that have none to tell of any more.
+    pub async fn untold(&self, limit: usize) -> Result<(Vec<Reply>, Vec<AttemptId>), StoreError> {
+        let sql = format!(
+            "SELECT {REPLY_COLUMNS}, u.attempt FROM (SELECT * FROM untold ORDER BY attempt LIMIT $1) u
+             LEFT JOIN attempts a ON a.id = u.attempt AND a.message = u.message
+             LEFT JOIN messages m ON m.id = u.message ORDER BY u.attempt"
+        );
+        let rows = get(&self.pool).await?.query_typed(&sql, &[(&(limit as i64), Type::INT8)]).await?;
+        let is_there = |row: &&Row| row.get::<_, Option<i64>>(0).is_some() && row.get::<_, Option<&str>>(4).is_some();
+        let (there, gone): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(is_there);
+        Ok((there.into_iter().map(reply).collect(), gone.iter().map(|row| AttemptId(row.get(5))).collect()))
     }
 
     /// How each of these deliveries stands: its last attempt, unless it is still to be tried.
@@ -184,5 +206,15 @@ fn attempt(row: &Row) -> Attempt {
         duration_ms: row.get(9),
         manual: row.get(10),
         response: Bytes::copy_from_slice(row.get(11)),
+    }
+}
+
+fn reply(row: &Row) -> Reply {
+    Reply {
+        app: AppId(row.get(0)),
+        message: MessageId(row.get(1)),
+        endpoint: EndpointId(row.get(2)),
+        attempt: AttemptId(row.get(3)),
+        json: row.get(4),
     }
 }

@@ -8,11 +8,15 @@ use tokio_postgres::types::Type;
 
 pub const RECORD: &str = "
 INSERT INTO attempts (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms,
-  manual, response)
-SELECT id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response
+  manual, response, reply)
+SELECT id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response, reply
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::smallint[], $6::text[], $7::text[], $8::text[],
-  $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[])
-AS g (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response)";
+  $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[], $13::text[])
+AS g (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response, reply)";
+
+/// The attempts whose replies the provider is to be told of.
+pub const UNTOLD: &str = "
+INSERT INTO untold (attempt, message) SELECT * FROM unnest($1::bigint[], $2::bigint[])";
 
 /// Puts deliveries in the schedule, or moves them there. Who wrote them takes the endpoint's lane if
 /// nobody has it; an endpoint that shares one with others has none of its own.
@@ -48,6 +52,9 @@ pub struct Attempts<'a> {
     durations: Vec<i64>,
     manual: Vec<bool>,
     responses: Vec<&'a [u8]>,
+    replies: Vec<Option<&'a str>>,
+    /// Those with a reply: attempts, and their messages.
+    pub untold: (Vec<i64>, Vec<i64>),
 }
 
 impl<'a> Attempts<'a> {
@@ -66,9 +73,14 @@ impl<'a> Attempts<'a> {
         self.durations.push(record.duration_ms);
         self.manual.push(record.delivery.manual);
         self.responses.push(&record.response);
+        self.replies.push(record.reply.as_deref());
+        if record.reply.is_some() {
+            self.untold.0.push(id.0);
+            self.untold.1.push(record.delivery.message.0);
+        }
     }
 
-    pub fn params(&self) -> [Param<'_>; 12] {
+    pub fn params(&self) -> [Param<'_>; 13] {
         [
             (&self.ids, Type::INT8_ARRAY),
             (&self.messages, Type::INT8_ARRAY),
@@ -82,7 +94,12 @@ impl<'a> Attempts<'a> {
             (&self.durations, Type::INT8_ARRAY),
             (&self.manual, Type::BOOL_ARRAY),
             (&self.responses, Type::BYTEA_ARRAY),
+            (&self.replies, Type::TEXT_ARRAY),
         ]
+    }
+
+    pub fn untold(&self) -> [Param<'_>; 2] {
+        [(&self.untold.0, Type::INT8_ARRAY), (&self.untold.1, Type::INT8_ARRAY)]
     }
 }
 

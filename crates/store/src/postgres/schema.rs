@@ -7,7 +7,12 @@
 use crate::error::OpenError;
 use tokio_postgres::Client;
 
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 /// The newest schema that this version knows.
 pub const SCHEMA: i64 = MIGRATIONS.len() as i64;
 /// How many migrations the database may have that this version doesn't know.

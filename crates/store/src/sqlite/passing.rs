@@ -34,8 +34,13 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
             .prepare_cached("UPDATE attempts SET cleared = 1 WHERE id = ? AND message = ? AND NOT cleared")?
             .execute(params![attempt.0, message.0])?,
         Change::ExpungeAttempt { message, attempt } => tx
-            .prepare_cached("UPDATE attempts SET response = ? WHERE id = ? AND message = ?")?
+            .prepare_cached("UPDATE attempts SET response = ?, reply = NULL WHERE id = ? AND message = ?")?
             .execute(params![EXPUNGED.as_bytes(), attempt.0, message.0])?,
+        Change::RepliesTold(attempts) => {
+            let mut delete = tx.prepare_cached("DELETE FROM untold WHERE attempt = ?")?;
+            attempts.iter().try_for_each(|attempt| delete.execute([attempt.0]).map(drop))?;
+            return Ok(Some(Ok(())));
+        }
         Change::ClaimNotice { endpoint, now_ms, before_ms } => {
             let claimed = tx
                 .prepare_cached(

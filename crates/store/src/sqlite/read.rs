@@ -2,8 +2,8 @@
 
 use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
-use crate::listing::{self, Dialect, Listing, Sql, Value, attempt_columns, message_columns};
-use crate::message::{Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Scheduled, Standing};
+use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
+use crate::message::{Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing};
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
 use rusqlite::types::{ToSql, ToSqlOutput, Value as Stored};
@@ -66,6 +66,43 @@ pub fn attempt(conn: &Connection, message: MessageId, id: AttemptId) -> Result<O
     conn.prepare_cached(&format!("SELECT {columns} FROM attempts a WHERE a.id = ? AND a.message = ?"))?
         .query_row(params![id.0, message.0], attempt_row)
         .optional()
+}
+
+pub fn replies(conn: &Connection, message: MessageId) -> Result<Vec<Reply>> {
+    let sql = format!(
+        "SELECT {REPLY_COLUMNS} FROM attempts a JOIN messages m ON m.id = a.message
+         WHERE a.message = ? AND a.reply IS NOT NULL ORDER BY a.id"
+    );
+    conn.prepare_cached(&sql)?.query_map([message.0], reply_row)?.collect()
+}
+
+/// The replies to tell of, and the attempts in the list that have none to tell of any more.
+pub fn untold(conn: &Connection, limit: usize) -> Result<(Vec<Reply>, Vec<AttemptId>)> {
+    let sql = format!(
+        "SELECT {REPLY_COLUMNS}, u.attempt FROM untold u LEFT JOIN attempts a ON a.id = u.attempt
+         LEFT JOIN messages m ON m.id = u.message ORDER BY u.attempt LIMIT ?"
+    );
+    let (mut replies, mut gone) = (Vec::new(), Vec::new());
+    let mut query = conn.prepare_cached(&sql)?;
+    let mut rows = query.query([limit as i64])?;
+    while let Some(row) = rows.next()? {
+        if row.get::<_, Option<i64>>(0)?.is_some() && row.get::<_, Option<String>>(4)?.is_some() {
+            replies.push(reply_row(row)?);
+        } else {
+            gone.push(AttemptId(row.get(5)?));
+        }
+    }
+    Ok((replies, gone))
+}
+
+fn reply_row(row: &Row<'_>) -> Result<Reply> {
+    Ok(Reply {
+        app: AppId(row.get(0)?),
+        message: MessageId(row.get(1)?),
+        endpoint: EndpointId(row.get(2)?),
+        attempt: AttemptId(row.get(3)?),
+        json: row.get(4)?,
+    })
 }
 
 /// How each of these deliveries stands: its last attempt, unless it is still to be tried.

@@ -7,7 +7,7 @@ use rusqlite::{Result, Transaction, params};
 /// Adds an attempt and what follows from it: on the happy path one insert, nothing else.
 pub fn record(tx: &Transaction<'_>, id: AttemptId, attempt: &AttemptRecord) -> Result<()> {
     let (code, reason) = attempt.outcome.error.as_ref().map(|(code, reason)| (code, reason)).unzip();
-    tx.prepare_cached("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)")?.execute(params![
+    tx.prepare_cached("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)")?.execute(params![
         id.0,
         attempt.delivery.message.0,
         attempt.delivery.endpoint.0,
@@ -20,7 +20,11 @@ pub fn record(tx: &Transaction<'_>, id: AttemptId, attempt: &AttemptRecord) -> R
         attempt.duration_ms,
         attempt.delivery.manual,
         &attempt.response[..],
+        attempt.reply,
     ])?;
+    if attempt.reply.is_some() {
+        tx.prepare_cached("INSERT INTO untold VALUES (?, ?)")?.execute([id.0, attempt.delivery.message.0])?;
+    }
     match attempt.retry {
         Some(retry) => {
             schedule(tx, &Scheduled { delivery: attempt.delivery, due_ms: retry.due_ms, attempts: retry.attempts })

@@ -127,6 +127,7 @@ impl World {
         let error = (!success).then(|| ("status".to_owned(), "500".to_owned()));
         let outcome = AttemptOutcome { success, status: if success { 200 } else { 500 }, error };
         let record = AttemptRecord {
+            reply: None,
             delivery,
             outcome,
             url: "http://example.com".into(),

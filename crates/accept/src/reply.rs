@@ -1,0 +1,34 @@
+//! What endpoints' responses asked for.
+
+use crate::{Accept, Caller, Refusal};
+use postrider_store::message::{DeliveryState, Message, Reply};
+use std::time::Duration;
+
+/// How often to look whether the endpoints have answered.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Accept {
+    /// What responses to a message asked for, the oldest first.
+    pub async fn replies(&self, caller: Caller, app: &str, message: &str) -> Result<Vec<Reply>, Refusal> {
+        let message = self.message(caller, app, message).await?;
+        Ok(self.store.replies(message.id).await?)
+    }
+
+    /// Waits until every endpoint that a message goes to has taken it, or will get it no more. False when that
+    /// takes longer; nothing else changes by it.
+    pub async fn settled(&self, message: &Message, patience: Duration) -> Result<bool, Refusal> {
+        let deliveries: Vec<_> = message.endpoints.iter().map(|endpoint| (message.id, *endpoint)).collect();
+        let until_ms = self.clock.steady_ms() + i64::try_from(patience.as_millis()).unwrap_or(i64::MAX / 2);
+        loop {
+            let states = self.store.states(deliveries.clone()).await?;
+            if !states.iter().any(|state| matches!(state, DeliveryState::Pending { .. })) {
+                return Ok(true);
+            }
+            let now_ms = self.clock.steady_ms();
+            if now_ms >= until_ms {
+                return Ok(false);
+            }
+            tokio::time::sleep(LOOK.min(Duration::from_millis((until_ms - now_ms).unsigned_abs()))).await;
+        }
+    }
+}
