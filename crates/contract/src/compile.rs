@@ -1,10 +1,11 @@
 //! A file's expressions, compiled, and what is wrong with them.
 
 use crate::expression::Compiled;
-use crate::file::{ActionFile, Expressions, ReplyFile, RetryFile};
+use crate::file::{ActionFile, Expressions, ReplyFile, RetryFile, StateFile};
 use crate::problem::{self, Problem};
 use crate::reply::{ActionRule, ReplyRules};
 use crate::retry::{Delays, RetryRules};
+use crate::state::StateRules;
 use std::collections::BTreeSet;
 use toml::Spanned;
 
@@ -20,6 +21,8 @@ const VARIABLES: &[&str] = &[
     "attempt",
     "now_ms",
     "timestamp",
+    "kept",
+    "kept_since",
     "body",
 ];
 
@@ -122,6 +125,22 @@ impl<'a> Compiler<'a> {
         // They have a scope of their own, so nothing has to be made for them in a delivery's.
         self.used = used;
         Some(ReplyRules { events: file.events, content_type: file.content_type, schema, actions })
+    }
+
+    /// Whose variables are kept; told from the message alone.
+    pub fn state(&mut self, file: Option<StateFile>) -> Option<StateRules> {
+        let file = file?;
+        let known = std::mem::replace(&mut self.known, ["payload".to_owned(), "message".to_owned()].into());
+        let used = self.used.clone();
+        let subject = self.compile(&file.subject);
+        self.known = known;
+        self.used = used;
+        Some(StateRules {
+            subject: subject?,
+            action: file.action,
+            application: file.application,
+            endpoint: file.endpoint,
+        })
     }
 
     fn action(&mut self, file: ActionFile) -> ActionRule {

@@ -11,6 +11,7 @@ use crate::problem::Problem;
 use crate::reply::ReplyRules;
 use crate::retry::RetryRules;
 use crate::secrets::SecretRules;
+use crate::state::StateRules;
 use crate::view::ContentType;
 use bytes::Bytes;
 use minijinja::Value;
@@ -37,6 +38,7 @@ pub struct Contract {
     secrets: SecretRules,
     judge: JudgeRules,
     pub(crate) replies: Option<ReplyRules>,
+    pub(crate) state: Option<StateRules>,
     reasons: BTreeMap<String, String>,
     retry: RetryRules,
     timeout: TimeoutRule,
@@ -90,6 +92,7 @@ impl Contract {
         let query = compiler.without("body", |compiler| compiler.query(&file.query));
         let headers = compiler.headers(&file.headers);
         let replies = compiler.reply(file.reply);
+        let state = compiler.state(file.state);
         let retry = compiler.retry(&file.retry);
         let Compiler { mut problems, used, .. } = compiler;
         let (Some(body), Some(retry), true) = (body, retry, problems.is_empty()) else {
@@ -140,6 +143,7 @@ impl Contract {
                 retry_after: file.response.retry_after,
             },
             replies,
+            state,
             reasons: file.reasons,
             retry,
             timeout: TimeoutRule { seconds: file.timeout.seconds, fixed: file.timeout.fixed },

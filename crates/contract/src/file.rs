@@ -30,6 +30,8 @@ pub struct ContractFile {
     pub response: ResponseFile,
     /// What a response may ask for; `None`: nothing.
     pub reply: Option<ReplyFile>,
+    /// What is kept from one message to the next; `None`: nothing.
+    pub state: Option<StateFile>,
     /// By error code or status, what is said of a failure.
     pub reasons: BTreeMap<String, String>,
     pub retry: RetryFile,
@@ -88,6 +90,14 @@ pub struct ReplyFile {
     /// With its place.
     pub schema: Option<Spanned<serde_json::Value>>,
     pub actions: Vec<ActionFile>,
+}
+
+#[derive(Debug)]
+pub struct StateFile {
+    pub subject: Spanned<String>,
+    pub action: String,
+    pub application: Vec<String>,
+    pub endpoint: Vec<String>,
 }
 
 /// One kind of action, named by its table.
@@ -153,6 +163,7 @@ impl ContractFile {
             secret: secret(&mut reader, &mut root),
             response: response(&mut reader, &mut root),
             reply: reply(&mut reader, &mut root),
+            state: state(&mut reader, &mut root),
             reasons: reasons(&mut reader, &mut root),
             retry: retry(&mut reader, &mut root),
             timeout: timeout(&mut reader, &mut root),
@@ -313,6 +324,19 @@ fn reply(reader: &mut Reader, root: &mut Table<'_>) -> Option<ReplyFile> {
         content_type,
         schema,
         actions,
+    });
+    reader.close(table);
+    file
+}
+
+fn state(reader: &mut Reader, root: &mut Table<'_>) -> Option<StateFile> {
+    let mut table = reader.table(root, "state");
+    let texts = |list: Vec<Spanned<String>>| list.into_iter().map(Spanned::into_inner).collect::<Vec<_>>();
+    let file = table.exists().then(|| StateFile {
+        subject: reader.required_text(&mut table, "subject"),
+        action: reader.required_text(&mut table, "action").into_inner(),
+        application: texts(reader.texts(&mut table, "application")),
+        endpoint: texts(reader.texts(&mut table, "endpoint")),
     });
     reader.close(table);
     file

@@ -8,7 +8,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
 use hmac::{Hmac, Mac};
-use minijinja::value::{Object, ObjectRepr, Rest};
+use minijinja::value::{Object, ObjectRepr, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -47,6 +47,7 @@ pub fn register(env: &mut Environment<'static>) {
     env.add_function("uuid", uuid);
     env.add_function("pascal", |text: String| pascal(&text));
     env.add_function("merge", merge);
+    env.add_function("deep_merge", deep_merge);
     env.add_function("omit", omit);
     env.add_function("without", without);
     env.add_function("is_hex", |text: Option<String>, length: usize| {
@@ -153,6 +154,33 @@ fn merge(objects: Rest<Value>) -> Result<Value, Error> {
         for (key, value) in entries(object).map_err(fail)? {
             merged.insert(key, value);
         }
+    }
+    Ok(Value::from_pairs(merged.list))
+}
+
+/// Levels of objects that are merged; below them the last counts.
+const MERGED_LEVELS: usize = 32;
+
+/// Objects together, and the objects in them.
+fn deep_merge(objects: Rest<Value>) -> Result<Value, Error> {
+    objects.iter().try_fold(Value::from_pairs::<[(String, Value); 0], _, _>([]), |merged, object| {
+        merge_at(&merged, object, MERGED_LEVELS)
+    })
+}
+
+fn merge_at(into: &Value, object: &Value, levels: usize) -> Result<Value, Error> {
+    let mut merged = Entries::default();
+    for (key, value) in entries(into).map_err(fail)? {
+        merged.insert(key, value);
+    }
+    for (key, value) in entries(object).map_err(fail)? {
+        let value = match into.get_item(&Value::from(key.as_str())) {
+            Ok(before) if levels > 0 && before.kind() == ValueKind::Map && value.kind() == ValueKind::Map => {
+                merge_at(&before, &value, levels - 1)?
+            }
+            _ => value,
+        };
+        merged.insert(key, value);
     }
     Ok(Value::from_pairs(merged.list))
 }

@@ -70,6 +70,7 @@ mod reply;
 mod retry;
 mod scan;
 mod secrets;
+mod state;
 mod tree;
 mod view;
 
@@ -82,4 +83,5 @@ pub use problem::Problem;
 pub use render::{RenderError, Request};
 pub use reply::{Asking, Reply};
 pub use secrets::{SecretRules, for_receiver};
+pub use state::{Kept, KeptFor, Setting};
 pub use view::{ApplicationView, ContentType, EndpointView, MessageView, Outgoing, Replaced};

@@ -6,6 +6,7 @@ use crate::encode::Encoding;
 use crate::expression::{Compiled, Scope};
 use crate::functions::Blob;
 use crate::payload::Json;
+use crate::state;
 use crate::tree::Tree;
 use crate::view::{ContentType, Outgoing, Replaced};
 use bytes::Bytes;
@@ -209,6 +210,8 @@ impl Contract {
             settings.extend(out.settings.iter().map(|(name, value)| (name.clone(), value.clone())));
             texts(&settings)
         });
+        add("kept", &|| state::nested(out.kept));
+        add("kept_since", &|| state::since(out.kept));
         add("attempt", &|| Value::from(out.attempt));
         add("now_ms", &|| Value::from(out.now_ms));
         add("timestamp", &|| Value::from(out.now_ms.div_euclid(1_000)));

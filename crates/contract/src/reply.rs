@@ -4,6 +4,7 @@ use crate::contract::Contract;
 use crate::encode::Encoding;
 use crate::expression::{Compiled, Scope};
 use crate::payload::Json;
+use crate::state::Setting;
 use crate::tree::{Tree, entries};
 use crate::view::MessageView;
 use bytes::Bytes;
@@ -52,8 +53,13 @@ pub struct Asking<'a> {
 /// What a response asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// A JSON array of objects, each with its `type`.
-    Actions(Bytes),
+    /// What is to be done.
+    Actions {
+        /// A JSON array of objects, each with its `type`.
+        json: Bytes,
+        /// What of it is kept for the next message.
+        settings: Vec<Setting>,
+    },
     /// It could not be understood, and asks for nothing.
     Wrong(String),
 }
@@ -77,15 +83,34 @@ impl Contract {
         }
         match rules.read(asking) {
             Ok(None) => None,
-            Ok(Some(actions)) => Some(Reply::Actions(actions)),
+            Ok(Some(actions)) => match self.actions(actions) {
+                Ok(reply) => Some(reply),
+                Err(wrong) => Some(Reply::Wrong(wrong)),
+            },
             Err(wrong) => Some(Reply::Wrong(wrong)),
         }
+    }
+
+    fn actions(&self, actions: Vec<Tree>) -> Result<Reply, String> {
+        let setting = |action: &Tree| match (action, &self.state) {
+            (Tree::Map(fields), Some(state)) => match fields.first() {
+                Some((_, Tree::Text(kind))) => state.setting(kind, fields),
+                _ => None,
+            },
+            _ => None,
+        };
+        let settings = actions.iter().filter_map(setting).collect();
+        let json = Encoding::Json.encode(Tree::List(actions)).map_err(|error| error.to_string())?;
+        if json.len() > LARGEST {
+            return Err(format!("the response asks for {} bytes of actions; at most {LARGEST} are taken", json.len()));
+        }
+        Ok(Reply::Actions { json, settings })
     }
 }
 
 impl ReplyRules {
-    /// The actions as JSON; `Err` says what is wrong with the response.
-    fn read(&self, asking: &Asking<'_>) -> Result<Option<Bytes>, String> {
+    /// The actions, if there are any; `Err` says what is wrong with the response.
+    fn read(&self, asking: &Asking<'_>) -> Result<Option<Vec<Tree>>, String> {
         let json: serde_json::Value =
             serde_json::from_slice(asking.body).map_err(|error| format!("the response is not JSON: {error}"))?;
         if let Some(wrong) = self.schema.as_ref().and_then(|schema| schema.iter_errors(&json).next()) {
@@ -102,14 +127,7 @@ impl ReplyRules {
         for rule in &self.actions {
             rule.add(&vars, &mut actions).map_err(|reason| format!("{}: {}", rule.kind, shortened(&reason)))?;
         }
-        if actions.is_empty() {
-            return Ok(None);
-        }
-        let json = Encoding::Json.encode(Tree::List(actions)).map_err(|error| error.to_string())?;
-        if json.len() > LARGEST {
-            return Err(format!("the response asks for {} bytes of actions; at most {LARGEST} are taken", json.len()));
-        }
-        Ok(Some(json))
+        Ok((!actions.is_empty()).then_some(actions))
     }
 }
 
@@ -157,7 +175,7 @@ impl ActionRule {
     }
 }
 
-fn message(message: &MessageView<'_>) -> Value {
+pub fn message(message: &MessageView<'_>) -> Value {
     Value::from_pairs([
         ("id", Value::from(message.id)),
         ("event_type", Value::from(message.event_type)),

@@ -1,5 +1,6 @@
 //! What a contract sees of a delivery.
 
+use crate::state::Kept;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -19,6 +20,8 @@ pub struct Outgoing<'a> {
     pub headers: &'a [(String, String)],
     /// The operator's values for the contract's settings.
     pub settings: &'a BTreeMap<String, String>,
+    /// What earlier responses set.
+    pub kept: &'a [Kept],
     /// In the place of the body that the contract makes.
     pub body: Option<Replaced>,
     /// 1 for the first try.

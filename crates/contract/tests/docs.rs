@@ -61,9 +61,19 @@ fn the_worked_example_does_what_the_page_says() {
 #[test]
 fn the_page_has_every_key_and_every_variable() {
     let mut wrong = "wrong = 1\n".to_owned();
-    for table in
-        ["events", "body", "secret", "response", "reply", "reply.actions.a", "retry", "timeout", "disable", "url"]
-    {
+    for table in [
+        "events",
+        "body",
+        "secret",
+        "response",
+        "reply",
+        "reply.actions.a",
+        "state",
+        "retry",
+        "timeout",
+        "disable",
+        "url",
+    ] {
         wrong += &format!("[{table}]\nwrong = 1\n");
     }
     wrong += "[headers]\nX = \"wrong\"\n";
@@ -88,7 +98,7 @@ fn every_function_on_the_page_is_there() {
     let functions = PAGE.split_once("| function | |").unwrap().1.split_once("\n\n").unwrap().0;
     let names = functions.split('`').filter_map(|code| code.split_once('(')).map(|(name, _)| name);
     let names: Vec<&str> = names.filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')).collect();
-    assert_eq!(names.len(), 22, "{names:?}");
+    assert_eq!(names.len(), 23, "{names:?}");
     for name in names {
         let text = format!("name = \"t\"\n[events]\nopen = true\n[let]\n{name} = \"1\"\n[body]\nvalue = \"payload\"");
         assert!(Contract::parse(&text).unwrap_err()[0].message.contains("is taken already"), "{name}");

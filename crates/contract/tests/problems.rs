@@ -52,14 +52,14 @@ retry = ["6xx", 99]
 ports = [0, 80]
 "#), @r#"
     2:8: a name has 1 to 64 lower-case letters, digits, - or _
-    3:1: unknown key "titel"; a contract has name, title, description, events, settings, let, body, query, headers, secret, response, reply, reasons, retry, timeout, disable, url
+    3:1: unknown key "titel"; a contract has name, title, description, events, settings, let, body, query, headers, secret, response, reply, state, reasons, retry, timeout, disable, url
     6:8: events.open is true or false, not "yes"
     7:30: events.catalogue is a list of texts, not 7
     7:33: "a {b" is no event type; write a name such as user.created or a family, a.{name}
     10:12: body.encoding is one of "json", "canonical-json", "form", "xml", "raw", not "yaml"
     11:24: syntax error: unexpected end of input, expected `,`
     14:1: "X Y" is no header name
-    15:9: "mesage" is neither a function nor a variable here; there are application, attempt, body, endpoint, message, now_ms, payload, secret, secrets, settings, timestamp
+    15:9: "mesage" is neither a function nor a variable here; there are application, attempt, body, endpoint, kept, kept_since, message, now_ms, payload, secret, secrets, settings, timestamp
     16:1: set body.content_type instead
     19:11: timeout.seconds is a whole number from 1 to 30, not 31
     22:16: retry.schedule is a list of seconds, or of [from, to], of at most 30 days each, not a value of type array
@@ -78,18 +78,18 @@ fn a_mistake_in_an_expression_is_told_where_it_is_in_the_file() {
     7:18: syntax error: unexpected identifier, expected `,`
     "#);
     insta::assert_snapshot!(problems("name = \"t\"\n[events]\nopen = true\n[body]\nvalue = \"[\\\"é\\\", payload, nothing]\"\n"), @r#"
-    5:27: "nothing" is neither a function nor a variable here; there are application, attempt, endpoint, message, now_ms, payload, secret, secrets, settings, timestamp
+    5:27: "nothing" is neither a function nor a variable here; there are application, attempt, endpoint, kept, kept_since, message, now_ms, payload, secret, secrets, settings, timestamp
     "#);
     insta::assert_snapshot!(problems("name = \"t\"\n[events]\nopen = true\n[let]\none = \"two\"\ntwo = \"1\"\nbody = \"2\"\nhex = \"3\"\nfour = \"body\"\n[body]\nvalue = \"one ~ body\"\n"), @r#"
-    5:8: "two" is neither a function nor a variable here; there are application, attempt, endpoint, message, now_ms, payload, secret, secrets, settings, timestamp
+    5:8: "two" is neither a function nor a variable here; there are application, attempt, endpoint, kept, kept_since, message, now_ms, payload, secret, secrets, settings, timestamp
     7:1: "body" is taken already; use another name
     8:1: "hex" is taken already; use another name
-    9:9: "body" is neither a function nor a variable here; there are application, attempt, endpoint, hex, message, now_ms, one, payload, secret, secrets, settings, timestamp, two
-    11:16: "body" is neither a function nor a variable here; there are application, attempt, endpoint, four, hex, message, now_ms, one, payload, secret, secrets, settings, timestamp, two
+    9:9: "body" is neither a function nor a variable here; there are application, attempt, endpoint, hex, kept, kept_since, message, now_ms, one, payload, secret, secrets, settings, timestamp, two
+    11:16: "body" is neither a function nor a variable here; there are application, attempt, endpoint, four, hex, kept, kept_since, message, now_ms, one, payload, secret, secrets, settings, timestamp, two
     "#);
     insta::assert_snapshot!(problems("name = \"t\"\n[events]\nopen = true\n[body]\nvalue = \"payload | nofilter\"\n[headers]\nX-A = \"nofunction(1)\"\n"), @r#"
     5:20: there is no filter "nofilter"
-    7:8: "nofunction" is neither a function nor a variable here; there are application, attempt, body, endpoint, message, now_ms, payload, secret, secrets, settings, timestamp
+    7:8: "nofunction" is neither a function nor a variable here; there are application, attempt, body, endpoint, kept, kept_since, message, now_ms, payload, secret, secrets, settings, timestamp
     "#);
 }
 

@@ -3,12 +3,13 @@
 use crate::compose::{Composer, Stopped, Subject};
 use crate::job::Job;
 use crate::render::not_loaded;
+use crate::state::{settings, view};
 use bytes::Bytes;
 use postrider_clock::Clock;
-use postrider_contract::{Answer, Asking, Book, Contract, MessageView, Outcome, Reply as Asked};
+use postrider_contract::{Answer, Asking, Book, Contract, Outcome, Reply as Asked, Setting};
 use postrider_egress::{Call, Egress, Reply, SendError};
 use postrider_store::config::Endpoint;
-use postrider_store::message::{AttemptOutcome, AttemptRecord, Deliver, Message, Retry};
+use postrider_store::message::{self, AttemptOutcome, AttemptRecord, Deliver, Message, Retry};
 use postrider_store::{AppEntry, Store};
 use postrider_template::Variables;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ struct Ended {
     retry_after: Option<Duration>,
     real: bool,
     reply: Option<String>,
+    settings: Vec<message::Setting>,
 }
 
 impl Ended {
@@ -70,6 +72,7 @@ impl Ended {
             retry_after: None,
             real: code != "cancelled",
             reply: None,
+            settings: vec![],
         }
     }
 
@@ -86,6 +89,7 @@ impl Ended {
                 retry_after: None,
                 real: false,
                 reply: None,
+                settings: vec![],
             },
             Stopped::Query(reason) => Ended { real: false, ..Ended::failed("query", reason.clone(), Outcome::Retry) },
             Stopped::Template(reason) => Ended::failed("template", reason.clone(), Outcome::Fail),
@@ -130,6 +134,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
         retry,
         stored: job.stored,
         reply: ended.reply,
+        settings: ended.settings,
     };
     Finished { record, tries, effect }
 }
@@ -150,8 +155,12 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
         // Nothing was sent: this is our own trouble, and worth another try.
         Err(reason) => return Ended::failed("cancelled", reason, Outcome::Retry),
     };
+    let kept = match tools.composer.renderer.kept(app, endpoint, &message).await {
+        Ok(kept) => kept,
+        Err(reason) => return Ended::failed("cancelled", reason, Outcome::Retry),
+    };
     let now_ms = tools.clock.wall_ms();
-    let subject = Subject { app, endpoint, message: &message, attempt: job.attempts + 1, now_ms };
+    let subject = Subject { app, endpoint, message: &message, kept: &kept, attempt: job.attempts + 1, now_ms };
     let request = match tools.composer.compose(subject).await {
         Ok(request) => request,
         Err(stopped) => return Ended::stopped(&stopped),
@@ -173,7 +182,15 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
             let mut ended = judge(contract, reply, tools.clock.wall_ms());
             if ended.outcome.success && contract.may_ask() {
                 let id = tools.store.ids().text(message.id);
-                ended.reply = asked(contract, &message, &id, content_type.as_ref(), &ended.response);
+                let asking = Asking {
+                    message: view(&id, &message),
+                    content_type: content_type.as_ref().and_then(|value| value.to_str().ok()),
+                    body: &ended.response,
+                };
+                let (reply, set) = asked(contract.reply(&asking));
+                let set = (set, tools.clock.wall_ms());
+                ended.settings = settings(&tools.store, contract, (app, endpoint), &message, set);
+                ended.reply = reply;
             }
             match response.filter(|_| ended.outcome.success) {
                 Some(response) => Box::pin(complain(tools, endpoint, response, ended)).await,
@@ -184,29 +201,15 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
     }
 }
 
-/// What a response asks for, as it is stored.
-fn asked(
-    contract: &Contract,
-    message: &Message,
-    id: &str,
-    content_type: Option<&http::HeaderValue>,
-    body: &Bytes,
-) -> Option<String> {
-    let asking = Asking {
-        message: MessageView {
-            id,
-            event_type: &message.event_type,
-            event_id: message.event_id.as_deref(),
-            payload: &message.payload,
-            created_ms: message.created_ms,
-        },
-        content_type: content_type.and_then(|value| value.to_str().ok()),
-        body,
-    };
-    Some(match contract.reply(&asking)? {
-        Asked::Actions(actions) => format!("{{\"actions\":{}}}", String::from_utf8_lossy(&actions)),
-        Asked::Wrong(reason) => serde_json::json!({"actions": [], "error": reason}).to_string(),
-    })
+/// What a response asks for, as it is stored, and what it sets.
+fn asked(reply: Option<Asked>) -> (Option<String>, Vec<Setting>) {
+    match reply {
+        None => (None, vec![]),
+        Some(Asked::Actions { json, settings }) => {
+            (Some(format!("{{\"actions\":{}}}", String::from_utf8_lossy(&json))), settings)
+        }
+        Some(Asked::Wrong(reason)) => (Some(serde_json::json!({"actions": [], "error": reason}).to_string()), vec![]),
+    }
 }
 
 /// What an error template gets to see, where there is one.
@@ -223,7 +226,7 @@ async fn complain(tools: &Tools, endpoint: &Endpoint, response: Variables, ended
     let Some(complaint) = tools.composer.complaint(endpoint, response).await else { return ended };
     let error = Some(("template".to_owned(), complaint));
     let outcome = AttemptOutcome { success: false, error, ..ended.outcome };
-    Ended { outcome, judged: Outcome::Fail, reply: None, ..ended }
+    Ended { outcome, judged: Outcome::Fail, reply: None, settings: vec![], ..ended }
 }
 
 async fn message(tools: &Tools, job: &Job) -> Result<Option<Arc<Message>>, String> {
@@ -255,6 +258,7 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
         retry_after: judgement.retry_after,
         real: true,
         reply: None,
+        settings: vec![],
     }
 }
 

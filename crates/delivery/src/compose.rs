@@ -4,7 +4,7 @@
 use crate::query::{GraphQl, Question};
 use crate::render::Renderer;
 use bytes::Bytes;
-use postrider_contract::{Replaced, Request};
+use postrider_contract::{Kept, Replaced, Request};
 use postrider_store::AppEntry;
 use postrider_store::config::Endpoint;
 use postrider_store::message::{Message, TEST_TAG};
@@ -26,6 +26,8 @@ pub struct Subject<'a> {
     pub app: &'a AppEntry,
     pub endpoint: &'a Endpoint,
     pub message: &'a Message,
+    /// What earlier responses set ([`Renderer::kept`]).
+    pub kept: &'a [Kept],
     /// 1 for the first.
     pub attempt: u32,
     /// Epoch ms.

@@ -20,6 +20,7 @@ mod pace;
 mod query;
 mod render;
 mod scheduler;
+mod state;
 mod tasks;
 
 pub use compose::{Composer, Stopped, Subject};

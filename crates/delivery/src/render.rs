@@ -1,10 +1,12 @@
 //! What a contract makes of a message, with what it is told of endpoint and application.
 
 use crate::compose::Subject;
+use crate::state::view;
 use bytes::Bytes;
 use postrider_contract::{
-    ApplicationView, Book, ContentType, Contract, EndpointView, MessageView, Outgoing, RenderError, Replaced, Request,
+    ApplicationView, Book, ContentType, Contract, EndpointView, Outgoing, RenderError, Replaced, Request,
 };
+use postrider_store::config::Endpoint;
 use postrider_store::{AppEntry, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +40,14 @@ impl Renderer {
         self.with(subject, None, |contract, outgoing| contract.query_input(outgoing))
     }
 
+    pub(crate) fn contract(&self, endpoint: &Endpoint) -> Option<&Contract> {
+        self.contracts.get(&endpoint.settings.contract).map(Arc::as_ref)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// What the provider calls an application: its uid, or its id where it has none.
     pub fn application_name(&self, app: &AppEntry) -> String {
         app.app.uid.clone().unwrap_or_else(|| self.store.ids().text(app.app.id))
@@ -49,7 +59,7 @@ impl Renderer {
         body: Option<Replaced>,
         make: impl FnOnce(&Contract, &Outgoing<'_>) -> Result<T, RenderError>,
     ) -> Result<T, String> {
-        let Subject { app, endpoint, message, attempt, now_ms } = *subject;
+        let Subject { app, endpoint, message, kept, attempt, now_ms } = *subject;
         let name = &endpoint.settings.contract;
         let contract = self.contracts.get(name).ok_or_else(|| not_loaded(name))?;
         let ids = self.store.ids();
@@ -59,13 +69,7 @@ impl Renderer {
         let content_type = endpoint.settings.content_type.as_deref().and_then(|text| text.parse().ok());
         let nothing = BTreeMap::new();
         let outgoing = Outgoing {
-            message: MessageView {
-                id: &message_id,
-                event_type: &message.event_type,
-                event_id: message.event_id.as_deref(),
-                payload: &message.payload,
-                created_ms: message.created_ms,
-            },
+            message: view(&message_id, message),
             endpoint: EndpointView {
                 id: &endpoint_id,
                 uid: endpoint.uid.as_deref(),
@@ -85,6 +89,7 @@ impl Renderer {
             secrets: &secrets,
             headers: &headers,
             settings: self.settings.get(contract.name()).unwrap_or(&nothing),
+            kept,
             body,
             attempt,
             now_ms,

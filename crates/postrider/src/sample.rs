@@ -115,6 +115,7 @@ impl Sample {
             secrets: &secrets,
             headers: &headers,
             settings,
+            kept: &[],
             body: None,
             attempt: 1,
             now_ms,

@@ -156,7 +156,7 @@ fn a_wrong_contract_is_told_by_line_and_column() {
     exit 1
     "#);
     insta::assert_snapshot!(check("variable.toml"), @r#"
-    variable.toml:8:34: "bdy" is neither a function nor a variable here; there are application, attempt, body, endpoint, message, now_ms, payload, secret, secrets, settings, timestamp
+    variable.toml:8:34: "bdy" is neither a function nor a variable here; there are application, attempt, body, endpoint, kept, kept_since, message, now_ms, payload, secret, secrets, settings, timestamp
     exit 1
     "#);
     insta::assert_snapshot!(check("many.toml"), @r#"
@@ -164,7 +164,7 @@ fn a_wrong_contract_is_told_by_line_and_column() {
     many.toml:2:11: timeout is a table, not 5
     many.toml:4:1: there is no event to send; list them in events.catalogue, or set events.open = true
     many.toml:5:8: events.open is true or false, not 1
-    many.toml:10:8: "nothing" is neither a function nor a variable here; there are application, attempt, endpoint, message, now_ms, payload, secret, secrets, settings, timestamp
+    many.toml:10:8: "nothing" is neither a function nor a variable here; there are application, attempt, endpoint, kept, kept_since, message, now_ms, payload, secret, secrets, settings, timestamp
     exit 1
     "#);
     insta::assert_snapshot!(check("toml.toml"), @r"

@@ -119,6 +119,7 @@ async fn everything_moves_and_goes_on() {
     messages      2       2
     attempts [n]
     untold        0       0
+    variables     0       0
     event_ids     1       1
     idempotency   2       2
     schedule [n]

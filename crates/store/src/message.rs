@@ -139,6 +139,33 @@ pub struct AttemptRecord {
     pub stored: bool,
     /// What the response asked for, as JSON: `{"actions": […]}`, or `{"actions": [], "error": "…"}`.
     pub reply: Option<String>,
+    /// What the response set for the next message.
+    pub settings: Vec<Setting>,
+}
+
+/// A variable that a response set, or took away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub app: AppId,
+    /// `None`: it is all endpoints' of the application.
+    pub endpoint: Option<EndpointId>,
+    /// Whoever the message was about.
+    pub subject: String,
+    pub name: String,
+    /// JSON; `None`: it is there no more.
+    pub value: Option<String>,
+    /// Epoch ms.
+    pub set_ms: i64,
+}
+
+/// A variable that an earlier response set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    pub name: String,
+    /// JSON.
+    pub value: String,
+    /// Since when it has been there, epoch ms.
+    pub created_ms: i64,
 }
 
 /// What a response asked for.

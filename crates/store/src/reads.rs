@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, EnvId, MessageId, TaskId};
-use crate::message::{Attempt, DeliveryState, Due, Message, Reply, Standing};
+use crate::message::{Attempt, DeliveryState, Due, Message, Reply, Standing, Variable};
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page, TaskFilter};
 use crate::task::{Failed, Task, TaskInput};
 use crate::{Readers, Store, sqlite};
@@ -63,6 +63,21 @@ impl Store {
         match &self.readers {
             Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::replies(conn, message)).await,
             Readers::Postgres(reads) => reads.replies(message).await,
+        }
+    }
+
+    /// What earlier responses set for a subject: of all endpoints, and of this one. At most 1,000.
+    pub async fn variables(
+        &self,
+        app: AppId,
+        endpoint: EndpointId,
+        subject: String,
+    ) -> Result<Vec<Variable>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::read::variables(conn, app, endpoint, &subject)).await
+            }
+            Readers::Postgres(reads) => reads.variables(app, endpoint, &subject).await,
         }
     }
 

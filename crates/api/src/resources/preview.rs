@@ -85,9 +85,11 @@ async fn preview(
     // What a query finds is shown to whoever asks, so it is asked for them.
     let mut endpoint = Endpoint::clone(&endpoint);
     endpoint.settings.query_as = api.accept.identity(auth.0);
-    let subject = Subject { app: &entry, endpoint: &endpoint, message: &message, attempt: 1, now_ms };
+    let makes_none = |reason: String| ApiError::field("payload", format!("makes no request: {reason}"));
+    let kept = api.composer.renderer.kept(&entry, &endpoint, &message).await.map_err(makes_none)?;
+    let subject = Subject { app: &entry, endpoint: &endpoint, message: &message, kept: &kept, attempt: 1, now_ms };
     let request = api.composer.compose(subject).await;
-    let request = request.map_err(|stopped| ApiError::field("payload", format!("makes no request: {stopped}")))?;
+    let request = request.map_err(|stopped| makes_none(stopped.to_string()))?;
     Ok(Json(EndpointPreviewOut {
         url: endpoint.settings.url.clone(),
         headers: request.headers.into_iter().collect(),

@@ -91,6 +91,7 @@ impl Case<'_> {
             secrets: &secrets,
             headers: &headers,
             settings: &settings,
+            kept: &[],
             body: None,
             attempt: 1,
             now_ms: self.now_ms,

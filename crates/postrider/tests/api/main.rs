@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod catalogues;
+mod conversations;
 mod deletion;
 mod disabling;
 mod environments;

@@ -165,6 +165,19 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5
         count_copied: "SELECT count(*) FROM untold",
     },
     Table {
+        name: "variables",
+        select: "SELECT app, endpoint, subject, name, value, created_ms, updated_ms FROM variables
+                 WHERE (app, endpoint, subject, name) > (?, ?, ?, ?) ORDER BY app, endpoint, subject, name LIMIT ?",
+        columns: &[Int8, Int8, Text, Text, Text, Int8, Int8],
+        key: 4,
+        partitions: no_partitions,
+        insert: "
+INSERT INTO variables (app, endpoint, subject, name, value, created_ms, updated_ms)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])",
+        count: "SELECT count(*) FROM variables",
+        count_copied: "SELECT count(*) FROM variables",
+    },
+    Table {
         name: "event_ids",
         select: "SELECT e.app, e.event_id, e.message, coalesce(m.created_ms, 0) FROM event_ids e
                  LEFT JOIN messages m ON m.id = e.message

@@ -96,6 +96,7 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
             (rows, by_id("application", row.id.0))
         }
         Change::DeleteApplication { app, .. } => {
+            session.query("DELETE FROM variables WHERE app = $1", &[int(&app.0)]).await?;
             session.query("DELETE FROM endpoints WHERE app = $1", &[int(&app.0)]).await?;
             session.query("DELETE FROM api_keys WHERE app = $1", &[int(&app.0)]).await?;
             let rows = session.query("DELETE FROM applications WHERE id = $1 RETURNING 1", &[int(&app.0)]).await?;
@@ -140,6 +141,8 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
         },
         Change::DeleteEndpoint { endpoint: id, version } => {
             session.query("DELETE FROM notices WHERE endpoint = $1", &[int(&id.0)]).await?;
+            let sql = "DELETE FROM variables WHERE app = (SELECT app FROM endpoints WHERE id = $1) AND endpoint = $1";
+            session.query(sql, &[int(&id.0)]).await?;
             let rows = session.query("DELETE FROM endpoints WHERE id = $1 RETURNING app", &[int(&id.0)]).await?;
             let app = rows.first().map_or(0, |row| row.get(0));
             reroute(session, app, *version).await?;

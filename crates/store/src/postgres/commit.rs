@@ -14,6 +14,7 @@ use super::plan::plan;
 use super::record::{RECORD, SCHEDULE, UNSCHEDULE, UNTOLD};
 use super::refresh::Refresh;
 use super::session::{Param, Session};
+use super::setting::{SET, UNSET};
 use crate::backend::{Backend, CommitError, Committed};
 use crate::batch::{Batch, ChangeRequest, Item, Outcome};
 use crate::error::{AppendError, ChangeError, with_cause};
@@ -216,6 +217,9 @@ impl Postgres {
         let (parked, retried, done) = (plan.parked.params(&node), plan.retried.params(&node), plan.done.keys());
         let (has_messages, forgets) = (!plan.messages.ids.is_empty(), plan.messages.forgets);
         let (has_attempts, has_parked) = (!plan.attempts.messages.is_empty(), !plan.parked.endpoints.is_empty());
+        let (set, unset) = plan.settings.columns();
+        let (sets, unsets) = (set.params(), unset.params());
+        let (has_sets, has_unsets) = (!set.is_empty(), !unset.is_empty());
         let has_replies = !plan.attempts.untold.0.is_empty();
         let (has_retried, has_done) = (!plan.retried.endpoints.is_empty(), !plan.done.endpoints.is_empty());
         for (wanted, sql, params) in [
@@ -224,6 +228,8 @@ impl Postgres {
             (forgets, FORGET, &forget[..]),
             (has_attempts, RECORD, &attempts[..]),
             (has_replies, UNTOLD, &untold[..]),
+            (has_sets, SET, &sets[..]),
+            (has_unsets, UNSET, &unsets[..4]),
             (has_parked || has_retried, SCHEDULE, &parked[..]),
             (has_done, UNSCHEDULE, &done[..]),
         ] {
@@ -244,6 +250,8 @@ impl Postgres {
                 query(session, forgets, FORGET, &forget),
                 query(session, has_attempts, RECORD, &attempts),
                 query(session, has_replies, UNTOLD, &untold),
+                query(session, has_sets, SET, &sets),
+                query(session, has_unsets, UNSET, &unsets[..4]),
                 query(session, has_parked, SCHEDULE, &parked),
                 query(session, has_retried, SCHEDULE, &retried),
                 query(session, has_done, UNSCHEDULE, &done),

@@ -24,6 +24,7 @@ mod record;
 mod refresh;
 mod schema;
 mod session;
+mod setting;
 mod sweep;
 mod task;
 

@@ -3,6 +3,7 @@
 use super::append::Columns;
 use super::partition::Partition;
 use super::record::{Attempts, Rows};
+use super::setting::Settings;
 use crate::batch::{Batch, ChangeRequest, Item, Parked};
 use crate::id::{AttemptId, IdSource, MessageId};
 use crate::message::Scheduled;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 pub struct Plan<'a> {
     pub messages: Columns<'a>,
     pub attempts: Attempts<'a>,
+    pub settings: Settings<'a>,
     pub parked: Rows,
     pub retried: Rows,
     pub done: Rows,
@@ -24,6 +26,7 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, now_ms: i64, node: i64) -> Pla
     let mut plan = Plan {
         messages: Columns::default(),
         attempts: Attempts::default(),
+        settings: Settings::default(),
         parked: Rows::default(),
         retried: Rows::default(),
         done: Rows::default(),
@@ -42,6 +45,7 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, now_ms: i64, node: i64) -> Pla
                 for record in records {
                     plan.partitions.insert(Partition::of_attempt(record.delivery.message.0));
                     plan.attempts.push(AttemptId(ids.next(now_ms)), record);
+                    record.settings.iter().for_each(|setting| plan.settings.push(setting));
                     let row = |due_ms, attempts| Scheduled { delivery: record.delivery, due_ms, attempts };
                     match record.retry {
                         Some(retry) => plan.retried.push(&row(retry.due_ms, retry.attempts), None),

@@ -7,7 +7,7 @@ use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
-use crate::message::{Attempt, AttemptOutcome, DeliveryState, Due, Message, Reply, Standing};
+use crate::message::{Attempt, AttemptOutcome, DeliveryState, Due, Message, Reply, Standing, Variable};
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
 use deadpool_postgres::Pool;
@@ -102,6 +102,20 @@ impl Reads {
         );
         let rows = get(&self.pool).await?.query_typed(&sql, &[(&message.0, Type::INT8)]).await?;
         Ok(rows.iter().map(reply).collect())
+    }
+
+    pub async fn variables(
+        &self,
+        app: AppId,
+        endpoint: EndpointId,
+        subject: &str,
+    ) -> Result<Vec<Variable>, StoreError> {
+        let sql = "SELECT name, value, created_ms FROM variables
+                   WHERE app = $1 AND endpoint IN (0, $2) AND subject = $3 ORDER BY name LIMIT 1000";
+        let params = [(&app.0 as _, Type::INT8), (&endpoint.0 as _, Type::INT8), (&subject as _, Type::TEXT)];
+        let rows = get(&self.pool).await?.query_typed(sql, &params).await?;
+        let variable = |row: &Row| Variable { name: row.get(0), value: row.get(1), created_ms: row.get(2) };
+        Ok(rows.iter().map(variable).collect())
     }
 
     /// The replies to tell of, and the attempts in the list that have none to tell of any more.

@@ -52,6 +52,7 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
             return Ok(if updated == 0 { Err(ChangeError::Outdated) } else { Ok(()) });
         }
         Change::DeleteApplication { app, .. } => {
+            tx.execute("DELETE FROM variables WHERE app = ?", [app.0])?;
             tx.execute("DELETE FROM endpoints WHERE app = ?", [app.0])?;
             tx.execute("DELETE FROM api_keys WHERE app = ?", [app.0])?;
             tx.execute("DELETE FROM applications WHERE id = ?", [app.0])?
@@ -60,6 +61,10 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
         Change::UpdateEndpoint { row, based_on } => return update_endpoint(tx, sealer, row, *based_on),
         Change::DeleteEndpoint { endpoint, .. } => {
             tx.execute("DELETE FROM notices WHERE endpoint = ?", [endpoint.0])?;
+            tx.execute(
+                "DELETE FROM variables WHERE app = (SELECT app FROM endpoints WHERE id = ?1) AND endpoint = ?1",
+                [endpoint.0],
+            )?;
             tx.execute("DELETE FROM endpoints WHERE id = ?", [endpoint.0])?
         }
         Change::SetFailing { endpoint, since_ms } => tx

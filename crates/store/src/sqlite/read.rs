@@ -3,7 +3,9 @@
 use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
-use crate::message::{Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing};
+use crate::message::{
+    Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable,
+};
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
 use rusqlite::types::{ToSql, ToSqlOutput, Value as Stored};
@@ -74,6 +76,13 @@ pub fn replies(conn: &Connection, message: MessageId) -> Result<Vec<Reply>> {
          WHERE a.message = ? AND a.reply IS NOT NULL ORDER BY a.id"
     );
     conn.prepare_cached(&sql)?.query_map([message.0], reply_row)?.collect()
+}
+
+pub fn variables(conn: &Connection, app: AppId, endpoint: EndpointId, subject: &str) -> Result<Vec<Variable>> {
+    let sql = "SELECT name, value, created_ms FROM variables
+               WHERE app = ? AND endpoint IN (0, ?) AND subject = ? ORDER BY name LIMIT 1000";
+    let row = |row: &Row<'_>| Ok(Variable { name: row.get(0)?, value: row.get(1)?, created_ms: row.get(2)? });
+    conn.prepare_cached(sql)?.query_map(params![app.0, endpoint.0, subject], row)?.collect()
 }
 
 /// The replies to tell of, and the attempts in the list that have none to tell of any more.

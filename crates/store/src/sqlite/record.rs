@@ -1,7 +1,7 @@
 //! Finished attempts, and deliveries that are to wait, into the transaction of a batch.
 
 use crate::id::AttemptId;
-use crate::message::{AttemptRecord, DeliveryKey, Scheduled};
+use crate::message::{AttemptRecord, DeliveryKey, Scheduled, Setting};
 use rusqlite::{Result, Transaction, params};
 
 /// Adds an attempt and what follows from it: on the happy path one insert, nothing else.
@@ -25,6 +25,7 @@ pub fn record(tx: &Transaction<'_>, id: AttemptId, attempt: &AttemptRecord) -> R
     if attempt.reply.is_some() {
         tx.prepare_cached("INSERT INTO untold VALUES (?, ?)")?.execute([id.0, attempt.delivery.message.0])?;
     }
+    attempt.settings.iter().try_for_each(|setting| set(tx, setting))?;
     match attempt.retry {
         Some(retry) => {
             schedule(tx, &Scheduled { delivery: attempt.delivery, due_ms: retry.due_ms, attempts: retry.attempts })
@@ -32,6 +33,22 @@ pub fn record(tx: &Transaction<'_>, id: AttemptId, attempt: &AttemptRecord) -> R
         None if attempt.stored => unschedule(tx, attempt.delivery),
         None => Ok(()),
     }
+}
+
+fn set(tx: &Transaction<'_>, setting: &Setting) -> Result<()> {
+    let endpoint = setting.endpoint.map_or(0, |endpoint| endpoint.0);
+    match &setting.value {
+        Some(value) => tx
+            .prepare_cached(
+                "INSERT INTO variables VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+                 ON CONFLICT DO UPDATE SET value = excluded.value, updated_ms = excluded.updated_ms",
+            )?
+            .execute(params![setting.app.0, endpoint, setting.subject, setting.name, value, setting.set_ms])?,
+        None => tx
+            .prepare_cached("DELETE FROM variables WHERE app = ? AND endpoint = ? AND subject = ? AND name = ?")?
+            .execute(params![setting.app.0, endpoint, setting.subject, setting.name])?,
+    };
+    Ok(())
 }
 
 /// Puts a delivery in the schedule, or moves it there.

@@ -128,6 +128,7 @@ impl World {
         let outcome = AttemptOutcome { success, status: if success { 200 } else { 500 }, error };
         let record = AttemptRecord {
             reply: None,
+            settings: vec![],
             delivery,
             outcome,
             url: "http://example.com".into(),

@@ -1,0 +1,130 @@
+//! What a response sets is there when the next message comes: conversations of several steps.
+
+use super::started;
+use postrider_testkit::app::{Client, id};
+use postrider_testkit::receiver::{Answer, Received, Receiver};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+async fn service(app: &Client, receiver: &Receiver, acme: &str, path: &str) -> String {
+    app.endpoint(acme, json!({"url": receiver.url(path), "secret": "s"})).await
+}
+
+async fn project(app: &Client) -> String {
+    id(&app.post("/api/v1/app", json!({"name": "Acme", "contract": "telerivet"})).await.expect(201))
+}
+
+fn set(variables: Value) -> Answer {
+    let body = json!({"variables": variables}).to_string();
+    Answer::status(200).header("content-type", "application/json").body(body)
+}
+
+/// Sends one message of a contact and waits until its webhooks have answered.
+async fn say(app: &Client, acme: &str, contact: &str, more: Value) {
+    let mut payload = json!({"id": "SM1", "from_number": "+1", "contact_id": contact});
+    payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let form = json!({"eventType": "incoming_message", "payload": payload});
+    let sent = app.post(&format!("/api/v1/app/{acme}/msg?wait=20"), form).await.expect(202);
+    assert_eq!(sent["reply"]["done"], true);
+}
+
+/// The parameters of a form that begin with `contact[` or `state[`.
+fn parameters(received: &Received) -> BTreeMap<String, String> {
+    let body = received.text();
+    let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+    let decode = |text: &str| text.replace('+', " ").replace("%5B", "[").replace("%5D", "]").replace("%24", "$");
+    let pairs = pairs.map(|(name, value)| (decode(name), decode(value)));
+    pairs.filter(|(name, _)| name.starts_with("contact[") || name.starts_with("state[")).collect()
+}
+
+fn last(receiver: &Receiver, path: &str) -> Value {
+    let mut found = parameters(receiver.received(path).last().unwrap());
+    if let Some(time) = found.remove("state[time_created]") {
+        let seconds: i64 = time.parse().unwrap();
+        assert!(seconds > 1_700_000_000, "seconds since the epoch");
+        found.insert("state[time_created]".to_owned(), "SINCE".to_owned());
+    }
+    json!(found)
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_where_the_last_answer_left_it() {
+    let (app, receiver) = started().await;
+    let acme = project(&app).await;
+    service(&app, &receiver, &acme, "/poll").await;
+    receiver.answer("/poll", set(json!({"state.id": "asked_name", "state.vars.tries": 1, "$foo": 42})));
+    say(&app, &acme, "CT1", json!({})).await;
+    assert_eq!(last(&receiver, "/poll"), json!({}), "nothing was said before");
+
+    receiver.answer("/poll", set(json!({"contact.name": "John Smith", "contact.vars.age": 30, "state.id": "done"})));
+    say(&app, &acme, "CT1", json!({})).await;
+    let asked = json!({"state[id]": "asked_name", "state[vars][tries]": "1", "state[time_created]": "SINCE"});
+    assert_eq!(last(&receiver, "/poll"), asked, "what is temporary is not kept");
+
+    receiver.answer("/poll", set(json!({"state.id": null, "state.vars.tries": null})));
+    let contact = json!({"contact": {"name": "old", "vars": {"town": "Bern"}, "message_count": 3}});
+    say(&app, &acme, "CT1", contact).await;
+    let done = json!({
+        "contact[name]": "John Smith", "contact[vars][town]": "Bern", "contact[vars][age]": "30", "contact[message_count]": "3",
+        "state[id]": "done", "state[vars][tries]": "1", "state[time_created]": "SINCE",
+    });
+    assert_eq!(last(&receiver, "/poll"), done, "what was set counts more than what came");
+
+    say(&app, &acme, "CT1", json!({})).await;
+    assert_eq!(last(&receiver, "/poll"), json!({"contact[name]": "John Smith", "contact[vars][age]": "30"}));
+    // Another contact, or none, has its own.
+    for contact in [json!({"contact_id": "CT2"}), json!({"contact_id": null})] {
+        say(&app, &acme, "CT1", contact).await;
+        assert_eq!(last(&receiver, "/poll"), json!({}));
+    }
+}
+
+#[tokio::test]
+async fn a_contact_is_everybodys_and_a_state_its_services_alone() {
+    let (app, receiver) = started().await;
+    let acme = project(&app).await;
+    let one = service(&app, &receiver, &acme, "/one").await;
+    service(&app, &receiver, &acme, "/two").await;
+    receiver.answer("/one", set(json!({"contact.name": "Ann", "state.id": "first"})));
+    receiver.answer("/two", set(json!({"contact.vars.town": "Bern", "state.id": "second"})));
+    say(&app, &acme, "CT1", json!({})).await;
+    // Both answered the same message, and neither lost what the other set.
+    say(&app, &acme, "CT1", json!({})).await;
+    for (path, state) in [("/one", "first"), ("/two", "second")] {
+        let wanted = json!({"contact[name]": "Ann", "contact[vars][town]": "Bern", "state[id]": state, "state[time_created]": "SINCE"});
+        assert_eq!(last(&receiver, path), wanted);
+    }
+    // Another application never sees it; a service that is gone leaves nothing behind.
+    let other = project(&app).await;
+    service(&app, &receiver, &other, "/other").await;
+    say(&app, &other, "CT1", json!({})).await;
+    assert_eq!(last(&receiver, "/other"), json!({}));
+    app.delete(&format!("/api/v1/app/{acme}/endpoint/{one}")).await.expect(204);
+    service(&app, &receiver, &acme, "/three").await;
+    say(&app, &acme, "CT1", json!({})).await;
+    assert_eq!(last(&receiver, "/three"), json!({"contact[name]": "Ann", "contact[vars][town]": "Bern"}));
+}
+
+#[tokio::test]
+async fn names_that_nobody_can_keep_do_no_harm() {
+    let (app, receiver) = started().await;
+    let acme = project(&app).await;
+    service(&app, &receiver, &acme, "/hook").await;
+    let long = format!("state.{}", "x".repeat(300));
+    let odd = json!({"state.\u{0}": 1, "state.": 2, "state..": 3, "state.a.b.c.d": "deep", "state.a": "flat", "state": 4,
+        "statement": 5, long: 6, "contact.🙂": "ja"});
+    receiver.answer("/hook", set(odd));
+    say(&app, &acme, "CT1", json!({})).await;
+    receiver.answer("/hook", Answer::status(200));
+    say(&app, &acme, "CT1", json!({})).await;
+    let names = last(&receiver, "/hook");
+    assert_eq!(names["state[a][b][c][d]"], "deep", "{names}");
+    assert!(!names.to_string().contains("xxxx"), "{names}");
+    // Contacts that nobody can keep anything for.
+    for contact in
+        [json!({"contact_id": "a\u{0}b"}), json!({"contact_id": "x".repeat(300)}), json!({"contact_id": {"a": 1}})]
+    {
+        receiver.answer("/hook", set(json!({"state.id": "s"})));
+        say(&app, &acme, "CT1", contact).await;
+    }
+}
