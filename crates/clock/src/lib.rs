@@ -35,6 +35,11 @@ impl Clock {
         Clock(Kind::Manual(Arc::new(watch::Sender::new(start_ms))))
     }
 
+    /// Whether it is the machine's own.
+    pub fn is_system(&self) -> bool {
+        matches!(self.0, Kind::System { .. })
+    }
+
     /// Milliseconds since the epoch, as the machine's wall clock tells them now.
     pub fn wall_ms(&self) -> i64 {
         match &self.0 {

@@ -9,7 +9,7 @@ use postrider_testkit::load::Load;
 use postrider_testkit::postgres::Postgres;
 use postrider_testkit::process::{Process, Serve};
 use postrider_testkit::receiver::{Answer, Receiver};
-use postrider_testkit::{database, network};
+use postrider_testkit::{database, network, packages};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
@@ -255,6 +255,29 @@ async fn nothing_acknowledged_is_missing_whatever_dies() {
     println!(
         "{messages} messages, 6 kills, 2 crashes of the database, one node stopped for 30 s: {repeats} repeats, none missing"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_clock_is_fast_makes_nobody_wait() {
+    let Some(url) = database::fresh() else { return };
+    let Some(library) = packages::faketime() else { return };
+    let mut fast = node(&url);
+    for (name, value) in [("LD_PRELOAD", library.as_str()), ("FAKETIME", "+60s"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]
+    {
+        fast.env.push((name.to_owned(), value.to_owned()));
+    }
+    let fast = fast.start().await;
+    let receiver = Receiver::start().await;
+    receiver.answer_in_turn("/flaky", vec![Answer::status(500), Answer::status(200)]);
+    let app = fast.client.application().await;
+    fast.client.endpoint(&app, json!({"url": receiver.url("/flaky")})).await;
+    let message = fast.client.send(&app, "a", json!({})).await;
+    fast.client.wait_for_attempts(&app, &message, 1).await;
+    fast.kill();
+
+    let right = node(&url).start().await;
+    receiver.wait_for_within("/flaky", 2, Duration::from_secs(30)).await;
+    right.client.wait_for_attempts(&app, &message, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -107,6 +107,18 @@ pub enum Change {
 }
 
 impl Change {
+    /// The same by another clock.
+    pub(crate) fn due_at(&self, clock: impl Fn(i64) -> i64) -> Change {
+        let mut change = self.clone();
+        if let Change::Resend { due_ms, .. }
+        | Change::AdvanceTask { due_ms, .. }
+        | Change::CancelMessage { due_ms, .. } = &mut change
+        {
+            *due_ms = clock(*due_ms);
+        }
+        change
+    }
+
     /// Whether the directory shows it; the others are about what passes through.
     pub(crate) fn is_configuration(&self) -> bool {
         !matches!(

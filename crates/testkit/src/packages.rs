@@ -11,12 +11,29 @@ pub fn kept(name: &str) -> PathBuf {
     test.ancestors().nth(3).unwrap().join(name)
 }
 
-/// What `program` needs, installed once; false where there is no such program, which in CI is a failure.
-pub fn installed(program: &str, dir: &Path, packages: &str, install: impl FnOnce()) -> bool {
+/// The library that gives a process another clock; in CI there must be one.
+pub fn faketime() -> Option<String> {
+    if !is_there("faketime") {
+        return None;
+    }
+    let dirs = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let library = dirs.map(|dir| dir.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+    library.map(|path| path.to_string_lossy().into_owned())
+}
+
+/// Whether there is such a program; in CI there must be.
+fn is_there(program: &str) -> bool {
     let is_there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !is_there {
         assert!(std::env::var_os("CI").is_none(), "{program} is not installed, and what it runs must be tested here");
         println!("skipped: {program} is not installed");
+    }
+    is_there
+}
+
+/// What `program` needs, installed once; false where there is no such program, which in CI is a failure.
+pub fn installed(program: &str, dir: &Path, packages: &str, install: impl FnOnce()) -> bool {
+    if !is_there(program) {
         return false;
     }
     let mark = dir.join("installed");

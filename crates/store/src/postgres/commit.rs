@@ -15,6 +15,7 @@ use super::record::{RECORD, SCHEDULE, UNSCHEDULE, UNTOLD};
 use super::refresh::Refresh;
 use super::session::{Param, Session};
 use super::setting::{SET, UNSET};
+use super::skew::Skew;
 use crate::backend::{Backend, CommitError, Committed};
 use crate::batch::{Batch, ChangeRequest, Item, Outcome};
 use crate::error::{AppendError, ChangeError, with_cause};
@@ -55,6 +56,7 @@ pub struct Postgres {
     pub partitions: Partitions,
     pub retention: Retention,
     pub refresh: Refresh,
+    pub skew: Skew,
     /// What was sent and has not been answered.
     pub sent: Option<Sent>,
 }
@@ -196,7 +198,7 @@ impl Postgres {
     ) -> Result<HashSet<i64>, Error> {
         let node = self.node.id;
         let now_ms = self.clock.wall_ms();
-        let plan = plan(batch, &self.ids, now_ms, node);
+        let plan = plan(batch, &self.ids, &self.skew, (now_ms, node));
         self.partitions.ensure(session, &plan.partitions).await?;
         let first_key_ms = self.retention.first_key_ms(now_ms);
         self.node.seq += 1;
@@ -292,7 +294,8 @@ impl Postgres {
                 });
             }
         }
-        match change(session, &self.sealer, &request.change).await? {
+        let in_database_time = request.change.due_at(|due_ms| self.skew.to_database(due_ms));
+        match change(session, &self.sealer, &in_database_time).await? {
             Ok(Some(touched)) => log(session, &touched).await?,
             Ok(None) => {}
             Err(refused) => return Ok(Err(refused)),

@@ -25,6 +25,7 @@ mod refresh;
 mod schema;
 mod session;
 mod setting;
+mod skew;
 mod sweep;
 mod task;
 

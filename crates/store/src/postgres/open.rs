@@ -10,6 +10,7 @@ use super::partition::Partitions;
 use super::read::Reads;
 use super::refresh::{Follower, Refresh};
 use super::schema::migrate;
+use super::skew::Skew;
 use super::sweep::sweep;
 use crate::backend::{Backend, CommitError, Opened};
 use crate::directory::Directory;
@@ -51,7 +52,9 @@ pub(crate) async fn open(
     drop(client);
 
     let pool = connector.pool()?;
-    let recovered = adopt(&pool, options.clock.steady_ms()).await.map_err(database)?;
+    let skew = Skew::default();
+    skew.measure(&pool, &options.clock).await.map_err(database)?;
+    let recovered = adopt(&pool, skew.to_database(options.clock.steady_ms())).await.map_err(database)?;
     let directory = Arc::new(Directory::default());
     let known = load_all(&pool, &sealer, &directory).await?;
     let (pool_, sealer_, directory_) = (pool.clone(), sealer.clone(), directory.clone());
@@ -60,8 +63,14 @@ pub(crate) async fn open(
     let ids = Arc::new(IdSource::default());
     let lease = Arc::new(Lease::new(Clock::system(), i64::from(connector.lease_ms)));
     let node = Arc::new(AtomicI64::new(0));
-    let reads = Reads { pool: pool.clone(), refresh: refresh.clone(), node: node.clone(), alive: Arc::new(()) };
-    tokio::spawn(watch(pool.clone(), options.clock.clone(), Arc::downgrade(&reads.alive)));
+    let reads = Reads {
+        pool: pool.clone(),
+        refresh: refresh.clone(),
+        node: node.clone(),
+        skew: skew.clone(),
+        alive: Arc::new(()),
+    };
+    tokio::spawn(watch(pool.clone(), options.clock.clone(), skew.clone(), Arc::downgrade(&reads.alive)));
     tokio::spawn(tidy(pool, options.retention.clone(), options.clock.clone(), Arc::downgrade(&reads.alive)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let backend = Postgres {
@@ -78,6 +87,7 @@ pub(crate) async fn open(
         partitions: Partitions::default(),
         retention: options.retention.clone(),
         refresh,
+        skew,
         sent: None,
     };
     let backend = join(backend).await?;
@@ -103,15 +113,19 @@ async fn join(mut backend: Postgres) -> Result<Postgres, OpenError> {
 }
 
 /// Adopts what dead nodes had, as long as this process lives.
-async fn watch(pool: Pool, clock: Clock, alive: Weak<()>) {
+async fn watch(pool: Pool, clock: Clock, skew: Skew, alive: Weak<()>) {
     while alive.strong_count() > 0 {
         tokio::time::sleep(WATCH).await;
-        match adopt(&pool, clock.steady_ms()).await {
+        if let Err(error) = skew.measure(&pool, &clock).await {
+            tracing::debug!(%error, "could not read the database's clock; trying again");
+        }
+        let now_ms = skew.to_database(clock.steady_ms());
+        match adopt(&pool, now_ms).await {
             Ok(0) => {}
             Ok(found) => tracing::info!(deliveries = found, "deliveries of a node that is gone are scheduled again"),
             Err(error) => tracing::debug!(%error, "could not look after other nodes; trying again"),
         }
-        match sweep(&pool, clock.wall_ms()).await {
+        match sweep(&pool, now_ms).await {
             Ok(0) | Err(_) => {}
             Ok(found) => tracing::error!(deliveries = found, "nobody worked on these; they are scheduled again"),
         }

@@ -4,6 +4,7 @@ use super::append::Columns;
 use super::partition::Partition;
 use super::record::{Attempts, Rows};
 use super::setting::Settings;
+use super::skew::Skew;
 use crate::batch::{Batch, ChangeRequest, Item, Parked};
 use crate::id::{AttemptId, IdSource, MessageId};
 use crate::message::Scheduled;
@@ -22,7 +23,7 @@ pub struct Plan<'a> {
 }
 
 /// The batch as columns, with ids for its messages and attempts.
-pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, now_ms: i64, node: i64) -> Plan<'a> {
+pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (i64, i64)) -> Plan<'a> {
     let mut plan = Plan {
         messages: Columns::default(),
         attempts: Attempts::default(),
@@ -46,7 +47,11 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, now_ms: i64, node: i64) -> Pla
                     plan.partitions.insert(Partition::of_attempt(record.delivery.message.0));
                     plan.attempts.push(AttemptId(ids.next(now_ms)), record);
                     record.settings.iter().for_each(|setting| plan.settings.push(setting));
-                    let row = |due_ms, attempts| Scheduled { delivery: record.delivery, due_ms, attempts };
+                    let row = |due_ms, attempts| Scheduled {
+                        delivery: record.delivery,
+                        due_ms: skew.to_database(due_ms),
+                        attempts,
+                    };
                     match record.retry {
                         Some(retry) => plan.retried.push(&row(retry.due_ms, retry.attempts), None),
                         None if record.stored => plan.done.push(&row(0, 0), None),
@@ -55,7 +60,10 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, now_ms: i64, node: i64) -> Pla
                 }
             }
             Item::Park(Parked { rows, held }) => {
-                rows.iter().for_each(|row| plan.parked.push(row, held.then_some(node)))
+                for row in rows {
+                    let row = Scheduled { due_ms: skew.to_database(row.due_ms), ..*row };
+                    plan.parked.push(&row, held.then_some(node));
+                }
             }
             Item::Flush(_) => {}
         }

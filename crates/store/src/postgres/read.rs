@@ -3,6 +3,7 @@
 use super::adopt::get;
 use super::lanes;
 use super::refresh::Refresh;
+use super::skew::Skew;
 use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
@@ -23,6 +24,7 @@ pub struct Reads {
     pub refresh: Refresh,
     /// The node that this process is at the moment.
     pub node: Arc<AtomicI64>,
+    pub skew: Skew,
     /// Gone when the last handle is.
     pub alive: Arc<()>,
 }
@@ -145,7 +147,8 @@ impl Reads {
                 &[(&messages, Type::INT8_ARRAY), (&endpoints, Type::INT8_ARRAY)],
             )
             .await?;
-        Ok(rows.iter().map(|row| DeliveryState::of(row.get(0), row.get(1))).collect())
+        let due = |row: &Row| row.get::<_, Option<i64>>(1).map(|due_ms| self.skew.from_database(due_ms));
+        Ok(rows.iter().map(|row| DeliveryState::of(row.get(0), due(row))).collect())
     }
 
     /// How the deliveries stand that an endpoint got attempts of in this range of ids, and those that wait.
@@ -172,7 +175,11 @@ impl Reads {
     }
 
     pub async fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
-        lanes::due(&get(&self.pool).await?, self.node(), endpoint, until_ms, limit).await
+        let until_ms = self.skew.to_database(until_ms);
+        let mut due = lanes::due(&get(&self.pool).await?, self.node(), endpoint, until_ms, limit).await?;
+        due.rows.iter_mut().for_each(|row| row.due_ms = self.skew.from_database(row.due_ms));
+        due.next_ms = due.next_ms.map(|next_ms| self.skew.from_database(next_ms));
+        Ok(due)
     }
 
     pub async fn release(&self, endpoints: &[EndpointId]) -> Result<(), StoreError> {
@@ -185,7 +192,8 @@ impl Reads {
     }
 
     pub async fn waiting_endpoints(&self) -> Result<Vec<(EndpointId, i64)>, StoreError> {
-        lanes::waiting_endpoints(&get(&self.pool).await?, self.node()).await
+        let waiting = lanes::waiting_endpoints(&get(&self.pool).await?, self.node()).await?;
+        Ok(waiting.into_iter().map(|(endpoint, due_ms)| (endpoint, self.skew.from_database(due_ms))).collect())
     }
 }
 
