@@ -26,6 +26,8 @@ pub fn as_decided(
     let changes = |name, given: bool, same: bool| (given && !same).then_some(name);
     let changed = [
         changes("contract", !given.contract.is_empty(), given.contract == fixed.contract),
+        changes("priority", given.priority.is_some(), given.priority == fixed.priority),
+        changes("actions", !given.actions.is_empty(), given.actions == fixed.actions),
         changes("throttleRate", given.throttle_rate.is_some(), given.throttle_rate == fixed.throttle_rate),
         changes("maxConcurrency", given.max_concurrency.is_some(), given.max_concurrency == fixed.max_concurrency),
         changes("timeoutSeconds", given.timeout_seconds.is_some(), given.timeout_seconds == fixed.timeout_seconds),
@@ -37,6 +39,8 @@ pub fn as_decided(
         return Err(Refusal::Forbidden { code: "not_allowed", detail });
     }
     given.contract = fixed.contract;
+    given.priority = fixed.priority;
+    given.actions = fixed.actions;
     given.throttle_rate = fixed.throttle_rate;
     given.max_concurrency = fixed.max_concurrency;
     given.timeout_seconds = fixed.timeout_seconds;

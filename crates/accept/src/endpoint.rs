@@ -6,7 +6,7 @@ use crate::decided::as_decided;
 use crate::operational::{OPERATIONAL_EVENTS, is_operational};
 use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
 use postrider_contract::{Contract, FilterKind, PayloadFilter};
-use postrider_store::config::{Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId, OldSecret};
+use postrider_store::config::{Action, Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId, OldSecret};
 use postrider_store::id::EndpointId;
 use postrider_store::{AppEntry, ChangeError, Changed, RememberedAnswer, Secret};
 use rand::Rng;
@@ -19,6 +19,9 @@ const MOST: usize = 10_000;
 const LONGEST_URL: usize = 65_536;
 const LONGEST_SCHEDULE: usize = 50;
 const LONGEST_DELAY_SECONDS: u32 = 30 * 86_400;
+const MOST_ACTIONS: usize = 20;
+/// Characters of a line of the log, as it is given.
+const LONGEST_LINE: usize = 1_000;
 const MOST_HEADERS: usize = 50;
 const LONGEST_HEADER: usize = 4_096;
 /// Secrets that a rotation leaves valid at once.
@@ -113,7 +116,8 @@ impl Accept {
     ) -> Result<Endpoint, Refusal> {
         let edited = self.edit_endpoint(caller, app, id_or_uid, None, |entry, endpoint| {
             let draft = edit(endpoint)?;
-            let settings = as_decided(caller, draft.settings, Some(endpoint))?;
+            let mut settings = as_decided(caller, draft.settings, Some(endpoint))?;
+            settings.addressed = endpoint.settings.addressed;
             let draft = self.check_endpoint(entry, EndpointDraft { settings, ..draft })?;
             if draft.settings.contract != endpoint.settings.contract {
                 self.secret_fits(&draft.settings.contract, endpoint)?;
@@ -234,6 +238,7 @@ impl Accept {
         if settings.max_concurrency.is_some_and(|max| max == 0 || max > 1_000) {
             problems.add("maxConcurrency", "must be 1 to 1000");
         }
+        problems.check("actions", check_actions(&settings.actions));
         problems.check("timeoutSeconds", check_timeout(contract, settings.timeout_seconds));
         problems.check("retrySchedule", check_schedule(settings.retry_schedule.as_deref()));
         problems.check("contentType", check_content_type(contract, settings.content_type.as_deref()));
@@ -243,12 +248,12 @@ impl Accept {
         Ok(draft)
     }
 
-    fn contract(&self, name: &str) -> Result<&Arc<Contract>, Refusal> {
+    pub(crate) fn contract(&self, name: &str) -> Result<&Arc<Contract>, Refusal> {
         self.known_contract(name).map_err(|msg| crate::FieldProblem::value("contract", msg))?;
         self.contracts.get(name).ok_or(Refusal::NotFound("contract"))
     }
 
-    fn check_url(&self, contract: &Contract, text: &str) -> Result<(), String> {
+    pub(crate) fn check_url(&self, contract: &Contract, text: &str) -> Result<(), String> {
         if text.len() > LONGEST_URL {
             return Err(format!("has more than {LONGEST_URL} bytes"));
         }
@@ -328,6 +333,19 @@ impl Accept {
             None if contract.secrets().overlap() => Ok(DEFAULT_GRACE_SECONDS),
             None => Ok(0),
         }
+    }
+}
+
+/// A list of actions has the request among them.
+fn check_actions(actions: &[Action]) -> Result<(), String> {
+    let requests = actions.iter().filter(|action| **action == Action::NotifyWebhook).count();
+    let long = |action: &Action| matches!(action, Action::LogMessage { text } if text.chars().count() > LONGEST_LINE);
+    match () {
+        () if actions.is_empty() => Ok(()),
+        () if actions.len() > MOST_ACTIONS => Err(format!("has {} entries; at most {MOST_ACTIONS}", actions.len())),
+        () if requests != 1 => Err(format!("has {requests} of type notify_webhook; exactly one is needed")),
+        () if actions.iter().any(long) => Err(format!("a text has more than {LONGEST_LINE} characters")),
+        () => Ok(()),
     }
 }
 

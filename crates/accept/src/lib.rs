@@ -7,6 +7,7 @@
 //!
 //! It never sends anything, and never answers before the commit.
 
+mod address;
 mod application;
 mod caller;
 mod check;
@@ -26,11 +27,13 @@ mod payload;
 mod refusal;
 mod reply;
 mod route;
+mod simulate;
 mod standing;
 mod task;
 mod test_send;
 mod token;
 
+pub use address::DeliverTo;
 pub use application::ApplicationDraft;
 pub use caller::{Caller, Right};
 pub use endpoint::{EndpointDraft, Rotation};
@@ -43,6 +46,7 @@ pub use message::{AcceptMetrics, Accepted, MessageDraft};
 pub use operational::{OPERATIONAL, OPERATIONAL_EVENTS, is_operational};
 pub use refusal::{FieldProblem, Refusal};
 pub use route::Routed;
+pub use simulate::SimulationDraft;
 pub use task::Window;
 pub use test_send::TestDraft;
 pub use token::TokenDraft;

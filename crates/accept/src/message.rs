@@ -1,9 +1,10 @@
 //! Messages: checked, routed, committed, and only then answered.
 
+use crate::address::{DeliverTo, Target};
 use crate::application::TRIES;
 use crate::check::{self, Problems};
 use crate::payload::{DEEPEST, is_shallow};
-use crate::route::Routed;
+use crate::route::{Route, Routed};
 use crate::{Accept, Caller, Idempotency, Refusal};
 use bytes::Bytes;
 use postrider_store::config::Change;
@@ -44,6 +45,8 @@ pub struct MessageDraft {
     pub retention_days: Option<u16>,
     /// Not before then, epoch ms; `None`, or a time that has passed: at once.
     pub deliver_at_ms: Option<i64>,
+    /// `None`: to the endpoints that want it, or where messages about the same object went before.
+    pub deliver_to: Option<DeliverTo>,
 }
 
 /// A message that is on disk.
@@ -89,8 +92,12 @@ impl Accept {
                 }
                 found => found?,
             };
+            let target = match only {
+                Some(_) => Target { only, object: None },
+                None => self.target(caller, &entry, draft).await?,
+            };
+            let mut message = self.routed(&entry, draft, target);
             let created_ms = self.clock.wall_ms();
-            let mut message = self.routed(&entry, draft, only);
             message.created_ms = created_ms;
             message.idempotency = idempotency.map(|idempotency| idempotency.0);
             message.credential = Some(caller.key);
@@ -112,12 +119,19 @@ impl Accept {
     }
 
     /// The message as it is to be stored, but when and for whom.
-    fn routed(&self, entry: &AppEntry, draft: &MessageDraft, only: Option<EndpointId>) -> NewMessage {
+    fn routed(&self, entry: &AppEntry, draft: &MessageDraft, target: Target) -> NewMessage {
         let routed = Routed { event_type: &draft.event_type, channels: &draft.channels, payload: &draft.payload };
         let days = draft.retention_days.or_else(|| {
             let environment = self.store.directory().environment(entry.app.env)?;
             environment.settings.retention_days
         });
+        let Route { endpoints, chain } = match target.only {
+            Some(endpoint) => {
+                let found = entry.endpoints.contains_key(&endpoint).then_some(endpoint);
+                Route { endpoints: found.into_iter().collect(), chain: vec![] }
+            }
+            None => self.route(entry, &routed),
+        };
         NewMessage {
             app: entry.app.id,
             event_type: draft.event_type.clone(),
@@ -125,10 +139,9 @@ impl Accept {
             channels: draft.channels.clone(),
             tags: draft.tags.clone(),
             payload: draft.payload.clone(),
-            endpoints: match only {
-                Some(endpoint) => entry.endpoints.contains_key(&endpoint).then_some(endpoint).into_iter().collect(),
-                None => self.route(entry, &routed),
-            },
+            endpoints,
+            chain,
+            object: target.object,
             deliver: draft.deliver_at_ms.map_or(Deliver::AtOnce, Deliver::At),
             class: self.rules.retention.class(days),
             routing: entry.routing,

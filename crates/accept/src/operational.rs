@@ -4,7 +4,7 @@
 //! is accepting a message for it; the rest is as for every other message.
 
 use crate::application::TRIES;
-use crate::route::Routed;
+use crate::route::{Route, Routed};
 use crate::{Accept, ApplicationDraft, Caller, Refusal};
 use bytes::Bytes;
 use postrider_store::config::{ApplicationSettings, Endpoint, EnvId};
@@ -78,7 +78,7 @@ impl Accept {
         for _ in 0..TRIES {
             let Some(entry) = self.operational(about.app.env) else { return Ok(()) };
             let routed = Routed { event_type: event, channels: &[], payload: &payload };
-            let endpoints = self.route(&entry, &routed);
+            let Route { endpoints, chain } = self.route(&entry, &routed);
             if endpoints.is_empty() {
                 return Ok(());
             }
@@ -90,6 +90,8 @@ impl Accept {
                 tags: vec![],
                 payload: payload.clone(),
                 endpoints,
+                chain,
+                object: None,
                 deliver: Deliver::AtOnce,
                 class: self.rules.retention.class(None),
                 routing: entry.routing,

@@ -17,12 +17,21 @@ impl Accept {
     /// Waits until every endpoint that a message goes to has taken it, or will get it no more. False when that
     /// takes longer; nothing else changes by it.
     pub async fn settled(&self, message: &Message, patience: Duration) -> Result<bool, Refusal> {
-        let deliveries: Vec<_> = message.endpoints.iter().map(|endpoint| (message.id, *endpoint)).collect();
+        let mut endpoints = message.endpoints.clone();
         let until_ms = self.clock.steady_ms() + i64::try_from(patience.as_millis()).unwrap_or(i64::MAX / 2);
         loop {
-            let states = self.store.states(deliveries.clone()).await?;
+            let deliveries = endpoints.iter().map(|endpoint| (message.id, *endpoint)).collect();
+            let states = self.store.states(deliveries).await?;
             if !states.iter().any(|state| matches!(state, DeliveryState::Pending { .. })) {
-                return Ok(true);
+                // A chain may have gone on when the last one ended.
+                let known = endpoints.len();
+                if !message.chain.is_empty() {
+                    endpoints = self.store.message_by_id(message.id).await?.map_or(endpoints, |now| now.endpoints);
+                }
+                if endpoints.len() == known {
+                    return Ok(true);
+                }
+                continue;
             }
             let now_ms = self.clock.steady_ms();
             if now_ms >= until_ms {

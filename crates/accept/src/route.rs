@@ -15,19 +15,35 @@ pub struct Routed<'a> {
     pub payload: &'a Bytes,
 }
 
+/// Where a message goes.
+#[derive(Debug, Default)]
+pub(crate) struct Route {
+    /// At once.
+    pub endpoints: Vec<EndpointId>,
+    /// One after the other; the first of them is in `endpoints` too.
+    pub chain: Vec<EndpointId>,
+}
+
 impl Accept {
-    /// The endpoints of an application that want the message.
-    pub(crate) fn route(&self, entry: &AppEntry, message: &Routed<'_>) -> Vec<EndpointId> {
+    /// Where a message of an application goes.
+    pub(crate) fn route(&self, entry: &AppEntry, message: &Routed<'_>) -> Route {
         // Parsed once, and only if an endpoint looks into it.
         let mut parsed = None;
         let wanted = entry.endpoints.values().filter(|endpoint| self.wants(endpoint, message, &mut parsed));
-        wanted.map(|endpoint| endpoint.id).collect()
+        let (chained, mut at_once): (Vec<_>, Vec<_>) =
+            wanted.map(|endpoint| (endpoint.settings.priority, endpoint.id)).partition(|(place, _)| place.is_some());
+        let mut chain = chained;
+        chain.sort_unstable();
+        at_once.extend(chain.first());
+        let ids = |places: Vec<(Option<u32>, EndpointId)>| places.into_iter().map(|(_, id)| id).collect();
+        // One alone has nobody to pass the message on to.
+        Route { endpoints: ids(at_once), chain: if chain.len() > 1 { ids(chain) } else { vec![] } }
     }
 
     /// Whether an endpoint wants a message. `parsed` keeps the payload for the next endpoint.
     pub fn wants(&self, endpoint: &Endpoint, message: &Routed<'_>, parsed: &mut Option<serde_json::Value>) -> bool {
         let settings = &endpoint.settings;
-        if settings.disabled || !channels_match(&settings.channels, message.channels) {
+        if settings.disabled || settings.addressed || !channels_match(&settings.channels, message.channels) {
             return false;
         }
         let by_type = match self.contracts.get(&settings.contract) {

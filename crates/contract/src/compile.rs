@@ -1,10 +1,14 @@
 //! A file's expressions, compiled, and what is wrong with them.
 
+use crate::address::AddressRules;
+use crate::answers::{ActionFile, AddressFile, ChainFile, ReplyFile, SimulationFile, StateFile};
+use crate::chain::ChainRules;
 use crate::expression::Compiled;
-use crate::file::{ActionFile, Expressions, ReplyFile, RetryFile, StateFile};
+use crate::file::{Expressions, RetryFile};
 use crate::problem::{self, Problem};
 use crate::reply::{ActionRule, ReplyRules};
 use crate::retry::{Delays, RetryRules};
+use crate::simulation::SimulationRules;
 use crate::state::StateRules;
 use std::collections::BTreeSet;
 use toml::Spanned;
@@ -107,12 +111,19 @@ impl<'a> Compiler<'a> {
         compiled
     }
 
+    /// Does something where expressions see only these variables. They have a scope of their own, so nothing has
+    /// to be made for them in a delivery's.
+    fn apart<T>(&mut self, variables: &[&str], act: impl FnOnce(&mut Self) -> T) -> T {
+        let known = variables.iter().map(|name| (*name).to_owned()).collect();
+        let (known, used) = (std::mem::replace(&mut self.known, known), self.used.clone());
+        let result = act(self);
+        (self.known, self.used) = (known, used);
+        result
+    }
+
     /// What a response may ask for; told from the response and what it answers.
     pub fn reply(&mut self, file: Option<ReplyFile>) -> Option<ReplyRules> {
         let file = file?;
-        let known = ["payload", "message", "response"].map(str::to_owned);
-        let before = std::mem::replace(&mut self.known, known.into());
-        let used = self.used.clone();
         let schema = file.schema.and_then(|schema| match jsonschema::validator_for(schema.get_ref()) {
             Ok(validator) => Some(validator),
             Err(wrong) => {
@@ -120,27 +131,40 @@ impl<'a> Compiler<'a> {
                 None
             }
         });
-        let actions = file.actions.into_iter().map(|action| self.action(action)).collect();
-        self.known = before;
-        // They have a scope of their own, so nothing has to be made for them in a delivery's.
-        self.used = used;
+        let actions = self.apart(&["payload", "message", "response"], |compiler| {
+            file.actions.into_iter().map(|action| compiler.action(action)).collect()
+        });
         Some(ReplyRules { events: file.events, content_type: file.content_type, schema, actions })
     }
 
     /// Whose variables are kept; told from the message alone.
     pub fn state(&mut self, file: Option<StateFile>) -> Option<StateRules> {
         let file = file?;
-        let known = std::mem::replace(&mut self.known, ["payload".to_owned(), "message".to_owned()].into());
-        let used = self.used.clone();
-        let subject = self.compile(&file.subject);
-        self.known = known;
-        self.used = used;
-        Some(StateRules {
-            subject: subject?,
-            action: file.action,
-            application: file.application,
-            endpoint: file.endpoint,
-        })
+        let subject = self.apart(&["payload", "message"], |compiler| compiler.compile(&file.subject))?;
+        Some(StateRules { subject, action: file.action, application: file.application, endpoint: file.endpoint })
+    }
+
+    /// Which response ends a chain; told from what it asks for.
+    pub fn chain(&mut self, file: Option<ChainFile>) -> Option<ChainRules> {
+        let ends = self.apart(&["payload", "message", "actions"], |compiler| compiler.compile(&file?.ends))?;
+        Some(ChainRules { ends })
+    }
+
+    /// What a message is about; told from the message alone.
+    pub fn address(&mut self, file: Option<AddressFile>) -> Option<AddressRules> {
+        let object = self.apart(&["payload", "message"], |compiler| compiler.compile(&file?.object))?;
+        Some(AddressRules { object })
+    }
+
+    /// What test numbers produce; told from the payload alone.
+    pub fn simulation(&mut self, file: Option<SimulationFile>) -> Option<SimulationRules> {
+        let file = file?;
+        let (when, number) = self.apart(&["payload"], |compiler| {
+            (file.when.and_then(|source| compiler.compile(&source)), compiler.compile(&file.number))
+        });
+        let steps = |steps: Vec<serde_json::Value>| steps.iter().map(|step| step.to_string().into()).collect();
+        let numbers = file.numbers.into_iter().map(|(number, given)| (number, steps(given))).collect();
+        Some(SimulationRules { event: file.event, when, number: number?, numbers })
     }
 
     fn action(&mut self, file: ActionFile) -> ActionRule {

@@ -1,5 +1,7 @@
 //! A contract: parsed once, then used for every delivery.
 
+use crate::address::AddressRules;
+use crate::chain::ChainRules;
 use crate::compile::Compiler;
 use crate::encode::Encoding;
 use crate::events::{Events, is_of};
@@ -11,6 +13,7 @@ use crate::problem::Problem;
 use crate::reply::ReplyRules;
 use crate::retry::RetryRules;
 use crate::secrets::SecretRules;
+use crate::simulation::SimulationRules;
 use crate::state::StateRules;
 use crate::view::ContentType;
 use bytes::Bytes;
@@ -39,6 +42,9 @@ pub struct Contract {
     judge: JudgeRules,
     pub(crate) replies: Option<ReplyRules>,
     pub(crate) state: Option<StateRules>,
+    pub(crate) chain: Option<ChainRules>,
+    pub(crate) address: Option<AddressRules>,
+    pub(crate) simulation: Option<SimulationRules>,
     reasons: BTreeMap<String, String>,
     retry: RetryRules,
     timeout: TimeoutRule,
@@ -91,8 +97,11 @@ impl Contract {
         let body = compiler.without("body", |compiler| compiler.compile(&file.body.value));
         let query = compiler.without("body", |compiler| compiler.query(&file.query));
         let headers = compiler.headers(&file.headers);
-        let replies = compiler.reply(file.reply);
-        let state = compiler.state(file.state);
+        let replies = compiler.reply(file.answers.reply);
+        let state = compiler.state(file.answers.state);
+        let chain = compiler.chain(file.answers.chain);
+        let address = compiler.address(file.answers.address);
+        let simulation = compiler.simulation(file.answers.simulation);
         let retry = compiler.retry(&file.retry);
         let Compiler { mut problems, used, .. } = compiler;
         let (Some(body), Some(retry), true) = (body, retry, problems.is_empty()) else {
@@ -144,6 +153,9 @@ impl Contract {
             },
             replies,
             state,
+            chain,
+            address,
+            simulation,
             reasons: file.reasons,
             retry,
             timeout: TimeoutRule { seconds: file.timeout.seconds, fixed: file.timeout.fixed },

@@ -2,6 +2,7 @@
 //!
 //! Reading goes on after a mistake, so that one look shows them all.
 
+use crate::answers::AnswersFile;
 use crate::encode::Encoding;
 use crate::judge::Status;
 use crate::problem::Problem;
@@ -28,10 +29,7 @@ pub struct ContractFile {
     pub headers: Expressions,
     pub secret: SecretFile,
     pub response: ResponseFile,
-    /// What a response may ask for; `None`: nothing.
-    pub reply: Option<ReplyFile>,
-    /// What is kept from one message to the next; `None`: nothing.
-    pub state: Option<StateFile>,
+    pub answers: AnswersFile,
     /// By error code or status, what is said of a failure.
     pub reasons: BTreeMap<String, String>,
     pub retry: RetryFile,
@@ -81,32 +79,6 @@ pub struct ResponseFile {
     pub disable: Vec<Status>,
     pub slow_down: Vec<Status>,
     pub retry_after: bool,
-}
-
-#[derive(Debug)]
-pub struct ReplyFile {
-    pub events: Vec<String>,
-    pub content_type: Option<String>,
-    /// With its place.
-    pub schema: Option<Spanned<serde_json::Value>>,
-    pub actions: Vec<ActionFile>,
-}
-
-#[derive(Debug)]
-pub struct StateFile {
-    pub subject: Spanned<String>,
-    pub action: String,
-    pub application: Vec<String>,
-    pub endpoint: Vec<String>,
-}
-
-/// One kind of action, named by its table.
-#[derive(Debug)]
-pub struct ActionFile {
-    pub kind: String,
-    pub when: Option<Spanned<String>>,
-    pub each: Option<Spanned<String>>,
-    pub fields: Expressions,
 }
 
 #[derive(Debug)]
@@ -162,8 +134,7 @@ impl ContractFile {
             headers: reader.expressions(&mut root, "headers"),
             secret: secret(&mut reader, &mut root),
             response: response(&mut reader, &mut root),
-            reply: reply(&mut reader, &mut root),
-            state: state(&mut reader, &mut root),
+            answers: AnswersFile::read(&mut reader, &mut root),
             reasons: reasons(&mut reader, &mut root),
             retry: retry(&mut reader, &mut root),
             timeout: timeout(&mut reader, &mut root),
@@ -295,49 +266,6 @@ fn response(reader: &mut Reader, root: &mut Table<'_>) -> ResponseFile {
     if file.success.is_empty() {
         reader.problem(table.span(), "response.success is empty, so nothing would ever be delivered");
     }
-    reader.close(table);
-    file
-}
-
-fn reply(reader: &mut Reader, root: &mut Table<'_>) -> Option<ReplyFile> {
-    let mut table = reader.table(root, "reply");
-    let events = reader.texts(&mut table, "events");
-    let content_type = reader.text(&mut table, "content_type");
-    let schema = reader.json(&mut table, "schema");
-    let actions = reader.tables(&mut table, "actions");
-    let actions = actions.into_iter().map(|(kind, mut action)| {
-        let file = ActionFile {
-            kind: kind.into_inner(),
-            when: reader.spanned_text(&mut action, "when"),
-            each: reader.spanned_text(&mut action, "each"),
-            fields: reader.expressions(&mut action, "fields"),
-        };
-        reader.close(action);
-        file
-    });
-    let actions: Vec<ActionFile> = actions.collect();
-    if table.exists() && actions.is_empty() {
-        reader.problem(table.span(), "a reply needs an action, as in [reply.actions.send_message]");
-    }
-    let file = table.exists().then(|| ReplyFile {
-        events: events.into_iter().map(Spanned::into_inner).collect(),
-        content_type,
-        schema,
-        actions,
-    });
-    reader.close(table);
-    file
-}
-
-fn state(reader: &mut Reader, root: &mut Table<'_>) -> Option<StateFile> {
-    let mut table = reader.table(root, "state");
-    let texts = |list: Vec<Spanned<String>>| list.into_iter().map(Spanned::into_inner).collect::<Vec<_>>();
-    let file = table.exists().then(|| StateFile {
-        subject: reader.required_text(&mut table, "subject"),
-        action: reader.required_text(&mut table, "action").into_inner(),
-        application: texts(reader.texts(&mut table, "application")),
-        endpoint: texts(reader.texts(&mut table, "endpoint")),
-    });
     reader.close(table);
     file
 }

@@ -19,6 +19,7 @@
 //! 3. [`Contract::judge`] says what the response's status means: delivered, to be tried again, failed
 //!    for good, and whether the endpoint wants to be left alone.
 //! 4. [`Contract::reply`] says what a response that was a success asks for in return.
+//!    In a chain, [`Contract::ends_chain`] says whether the next endpoint gets the message too.
 //! 5. [`Contract::retry_delay`] says when to try again, [`Contract::disable`] when to stop for good.
 //!
 //! When an endpoint is made, [`Events::check_filter`], [`SecretRules::check`], [`Contract::urls`],
@@ -51,7 +52,10 @@
 //! # }
 //! ```
 
+mod address;
+mod answers;
 mod book;
+mod chain;
 mod compile;
 mod contract;
 mod decimal;
@@ -70,6 +74,7 @@ mod reply;
 mod retry;
 mod scan;
 mod secrets;
+mod simulation;
 mod state;
 mod tree;
 mod view;
@@ -83,5 +88,6 @@ pub use problem::Problem;
 pub use render::{RenderError, Request};
 pub use reply::{Asking, Reply};
 pub use secrets::{SecretRules, for_receiver};
+pub use simulation::{Simulated, SimulationError};
 pub use state::{Kept, KeptFor, Setting};
 pub use view::{ApplicationView, ContentType, EndpointView, MessageView, Outgoing, Replaced};

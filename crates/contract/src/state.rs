@@ -104,7 +104,7 @@ impl StateRules {
 }
 
 /// What a store can keep it under.
-fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.contains(char::is_control)
 }
 

@@ -52,7 +52,7 @@ retry = ["6xx", 99]
 ports = [0, 80]
 "#), @r#"
     2:8: a name has 1 to 64 lower-case letters, digits, - or _
-    3:1: unknown key "titel"; a contract has name, title, description, events, settings, let, body, query, headers, secret, response, reply, state, reasons, retry, timeout, disable, url
+    3:1: unknown key "titel"; a contract has name, title, description, events, settings, let, body, query, headers, secret, response, reply, state, chain, address, simulation, reasons, retry, timeout, disable, url
     6:8: events.open is true or false, not "yes"
     7:30: events.catalogue is a list of texts, not 7
     7:33: "a {b" is no event type; write a name such as user.created or a family, a.{name}
@@ -123,4 +123,31 @@ fn what_is_no_toml_is_told_with_its_place() {
     3:8: unclosed table, expected `]`
     "#);
     insta::assert_snapshot!(problems("name = \"t\"\nname = \"u\"\n"), @"2:1: duplicate key");
+}
+
+#[test]
+fn mistakes_in_what_comes_back_have_their_places() {
+    insta::assert_snapshot!(problems(r#"
+name = "x"
+events.open = true
+body.value = "payload"
+
+[chain]
+ends = "response.ok"
+
+[address]
+objekt = "payload.id"
+
+[simulation]
+event = "sent"
+number = "secret"
+numbers = { "+1" = [], "+2" = "sent", "+3" = [{ status = "sent" }] }
+"#), @r#"
+    7:9: "response" is neither a function nor a variable here; there are actions, message, payload
+    9:1: address.object is missing; a text is needed
+    10:1: unknown key "objekt"; address has object
+    14:11: "secret" is neither a function nor a variable here; there are payload
+    15:11: simulation.numbers.+1: write "+1500" = [{ status = "sent" }], the fields of each message in turn
+    15:11: simulation.numbers.+2: write "+1500" = [{ status = "sent" }], the fields of each message in turn
+    "#);
 }

@@ -1,19 +1,22 @@
 //! One try of one delivery: read the endpoint as it is now, render, send, judge.
 
+use crate::answer::{self, Taken};
 use crate::compose::{Composer, Stopped, Subject};
 use crate::job::Job;
 use crate::render::not_loaded;
-use crate::state::{settings, view};
 use bytes::Bytes;
 use postrider_clock::Clock;
-use postrider_contract::{Answer, Asking, Book, Contract, Outcome, Reply as Asked, Setting};
+use postrider_contract::{Answer, Book, Contract, Outcome};
 use postrider_egress::{Call, Egress, Reply, SendError};
 use postrider_store::config::Endpoint;
-use postrider_store::message::{self, AttemptOutcome, AttemptRecord, Deliver, Message, Retry};
+use postrider_store::message::{self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, Scheduled};
 use postrider_store::{AppEntry, Store};
 use postrider_template::Variables;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long to wait for a database that is away.
+const AGAIN_MS: i64 = 250;
 
 /// What an attempt needs of the house.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ struct Ended {
     real: bool,
     reply: Option<String>,
     settings: Vec<message::Setting>,
+    /// The message goes no further in its chain, whatever becomes of it here.
+    ends_chain: bool,
 }
 
 impl Ended {
@@ -73,6 +78,7 @@ impl Ended {
             real: code != "cancelled",
             reply: None,
             settings: vec![],
+            ends_chain: false,
         }
     }
 
@@ -83,13 +89,8 @@ impl Ended {
             Stopped::Unwanted => Ended {
                 outcome: AttemptOutcome { success: true, status: 0, error: None },
                 response: Bytes::from(stopped.to_string()),
-                judged: Outcome::Success,
-                hold: None,
-                disable: false,
-                retry_after: None,
                 real: false,
-                reply: None,
-                settings: vec![],
+                ..Ended::failed("unwanted", String::new(), Outcome::Success)
             },
             Stopped::Query(reason) => Ended { real: false, ..Ended::failed("query", reason.clone(), Outcome::Retry) },
             Stopped::Template(reason) => Ended::failed("template", reason.clone(), Outcome::Fail),
@@ -98,6 +99,11 @@ impl Ended {
 
     fn cancelled(reason: &str) -> Ended {
         Ended::failed("cancelled", reason.to_owned(), Outcome::Fail)
+    }
+
+    /// There is nothing to send, to nobody.
+    fn over(reason: &str) -> Ended {
+        Ended { ends_chain: true, ..Ended::cancelled(reason) }
     }
 }
 
@@ -117,6 +123,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
         (Some((_, endpoint)), Outcome::Retry) => retry(tools, endpoint, tries, random, ended.retry_after, now),
         _ => None,
     };
+    let next = if retry.is_none() && !ended.ends_chain { next(tools, job, now).await } else { None };
     let effect = Effect {
         success: ended.outcome.success,
         real: ended.real,
@@ -133,6 +140,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
         duration_ms: now - started,
         retry,
         stored: job.stored,
+        next,
         reply: ended.reply,
         settings: ended.settings,
     };
@@ -145,13 +153,13 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
     };
     let message = match message(tools, job).await {
         Ok(Some(message)) if message.deliver == Deliver::Cancelled => {
-            return Ended::cancelled("the message was cancelled");
+            return Ended::over("the message was cancelled");
         }
         Ok(Some(message)) if message.payload.is_empty() => {
-            return Ended::cancelled("the message's payload was removed");
+            return Ended::over("the message's payload was removed");
         }
         Ok(Some(message)) => message,
-        Ok(None) => return Ended::cancelled("the message is no longer kept"),
+        Ok(None) => return Ended::over("the message is no longer kept"),
         // Nothing was sent: this is our own trouble, and worth another try.
         Err(reason) => return Ended::failed("cancelled", reason, Outcome::Retry),
     };
@@ -180,36 +188,49 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
             let response = response(endpoint, &reply);
             let content_type = reply.headers.get(http::header::CONTENT_TYPE).cloned();
             let mut ended = judge(contract, reply, tools.clock.wall_ms());
-            if ended.outcome.success && contract.may_ask() {
-                let id = tools.store.ids().text(message.id);
-                let asking = Asking {
-                    message: view(&id, &message),
-                    content_type: content_type.as_ref().and_then(|value| value.to_str().ok()),
-                    body: &ended.response,
-                };
-                let (reply, set) = asked(contract.reply(&asking));
-                let set = (set, tools.clock.wall_ms());
-                ended.settings = settings(&tools.store, contract, (app, endpoint), &message, set);
-                ended.reply = reply;
+            if wants_more(contract, endpoint, &message) {
+                let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
+                let body = ended.response.clone();
+                let taken = ended.outcome.success.then_some(Taken { content_type, body: &body });
+                let brought = Box::pin(answer::read(tools, contract, &subject, taken)).await;
+                (ended.reply, ended.settings, ended.ends_chain) = (brought.reply, brought.settings, brought.ends_chain);
             }
             match response.filter(|_| ended.outcome.success) {
                 Some(response) => Box::pin(complain(tools, endpoint, response, ended)).await,
                 None => ended,
             }
         }
-        Err(error) => unanswered(contract, error),
+        Err(error) => {
+            let mut ended = unanswered(contract, error);
+            if !endpoint.settings.actions.is_empty() {
+                ended.reply = Box::pin(answer::read(tools, contract, &subject, None)).await.reply;
+            }
+            ended
+        }
     }
 }
 
-/// What a response asks for, as it is stored, and what it sets.
-fn asked(reply: Option<Asked>) -> (Option<String>, Vec<Setting>) {
-    match reply {
-        None => (None, vec![]),
-        Some(Asked::Actions { json, settings }) => {
-            (Some(format!("{{\"actions\":{}}}", String::from_utf8_lossy(&json))), settings)
-        }
-        Some(Asked::Wrong(reason)) => (Some(serde_json::json!({"actions": [], "error": reason}).to_string()), vec![]),
+/// Whether more than the status of a response counts.
+fn wants_more(contract: &Contract, endpoint: &Endpoint, message: &Message) -> bool {
+    contract.may_ask() || !endpoint.settings.actions.is_empty() || !message.chain.is_empty()
+}
+
+/// The delivery that begins when this one has ended and let the message pass on. A resend by hand is nobody's turn.
+async fn next(tools: &Tools, job: &Job, now_ms: i64) -> Option<Scheduled> {
+    if job.delivery.manual {
+        return None;
     }
+    let message = loop {
+        match message(tools, job).await {
+            Ok(message) => break message?,
+            // Without it nobody would be next; and what ended here can't be written before the database is back.
+            Err(_) => tools.clock.sleep_until(tools.clock.steady_ms() + AGAIN_MS).await,
+        }
+    };
+    let place = message.chain.iter().position(|endpoint| *endpoint == job.delivery.endpoint)?;
+    let endpoint = *message.chain.get(place + 1)?;
+    let delivery = DeliveryKey { message: message.id, endpoint, manual: false };
+    Some(Scheduled { delivery, due_ms: now_ms, attempts: 0 })
 }
 
 /// What an error template gets to see, where there is one.
@@ -226,7 +247,7 @@ async fn complain(tools: &Tools, endpoint: &Endpoint, response: Variables, ended
     let Some(complaint) = tools.composer.complaint(endpoint, response).await else { return ended };
     let error = Some(("template".to_owned(), complaint));
     let outcome = AttemptOutcome { success: false, error, ..ended.outcome };
-    Ended { outcome, judged: Outcome::Fail, reply: None, settings: vec![], ..ended }
+    Ended { outcome, judged: Outcome::Fail, reply: None, settings: vec![], ends_chain: false, ..ended }
 }
 
 async fn message(tools: &Tools, job: &Job) -> Result<Option<Arc<Message>>, String> {
@@ -259,6 +280,7 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
         real: true,
         reply: None,
         settings: vec![],
+        ends_chain: success,
     }
 }
 

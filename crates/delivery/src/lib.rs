@@ -7,6 +7,7 @@
 //!
 //! It never opens a connection itself, knows no SQL, and never asks again which endpoints match.
 
+mod answer;
 mod app_pace;
 mod attempt;
 mod compose;
@@ -14,6 +15,7 @@ mod happening;
 mod health;
 mod job;
 mod lane;
+mod log;
 mod metrics;
 mod notice;
 mod pace;

@@ -41,5 +41,7 @@ fn is_missing(accept: &Accept, endpoint: &Endpoint, message: &Message) -> bool {
         return false;
     }
     let routed = Routed { event_type: &message.event_type, channels: &message.channels, payload: &message.payload };
-    !message.endpoints.contains(&endpoint.id) && accept.wants(endpoint, &routed, &mut None)
+    // In a chain, those before it decided that it does not get the message.
+    let is_known = message.endpoints.contains(&endpoint.id) || message.chain.contains(&endpoint.id);
+    !is_known && accept.wants(endpoint, &routed, &mut None)
 }

@@ -54,6 +54,9 @@ async fn told(accept: &Accept, reply: &Reply) -> Result<(), String> {
     if let Some(error) = asked.get("error") {
         data["error"] = error.clone();
     }
+    if let Some(log) = asked.get("log") {
+        data["log"] = log.clone();
+    }
     let id = format!("reply_{}", ids.text(reply.attempt));
     accept.tell_once(&app, "message.reply", data, Some(id)).await.map_err(|error| error.to_string())
 }

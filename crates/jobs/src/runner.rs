@@ -135,6 +135,9 @@ impl Runner {
             return;
         }
         self.next_tidy_ms = now_ms + TIDY_MS;
+        if let Err(error) = self.accept.forget_addresses().await {
+            tracing::debug!(%error, "could not forget old addresses; trying again");
+        }
         let before_ms = self.accept.clock().wall_ms() - KEEP_TOKENS_MS;
         if !self.accept.store().directory().has_tokens_ended_by(before_ms) {
             return;

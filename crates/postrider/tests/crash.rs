@@ -82,3 +82,52 @@ async fn the_provider_is_told_of_every_reply_and_under_one_id_whatever_dies() {
     assert!(told.values().all(|ids| ids.len() == 1), "{told:?}");
     println!("{} messages, 8 kills, {} replies, each told under one id", messages.len(), kept.len());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_skips_nobody_and_goes_no_further_than_it_was_decided_whatever_dies() {
+    let receiver = Receiver::start().await;
+    let says = |body: &str| Answer::status(200).header("content-type", "application/json").body(body.to_owned());
+    receiver.answer("/first", says(r#"{"variables":{"contact.first":"yes"}}"#));
+    receiver.answer("/second", says(r#"{"variables":{"contact.second":"yes"}}"#));
+    receiver.answer("/third", says(r#"{"messages":[{"content":"mine"}]}"#));
+    let data = TempDir::new().unwrap();
+    let serve = Serve::new(env!("CARGO_BIN_EXE_postrider"), data.path());
+    let mut server = serve.start().await;
+    let acme = json!({"name": "Acme", "contract": "telerivet"});
+    let acme = id(&server.client.post("/api/v1/app", acme).await.expect(201));
+    for (priority, path) in (0..).zip(["/first", "/second", "/third", "/fourth"]) {
+        let form = json!({"url": receiver.url(path), "secret": "s", "priority": priority, "retrySchedule": [0, 0, 0]});
+        server.client.endpoint(&acme, form).await;
+    }
+    let mut sent = Vec::new();
+    for round in 0..12 {
+        for _ in 0..15 {
+            let contact = format!("CT{}", sent.len());
+            let payload = json!({"id": contact, "contact_id": contact, "from_number": "+1"});
+            sent.push((server.client.send(&acme, "incoming_message", payload).await, contact));
+        }
+        // While the last of them are on their way, each somewhere else.
+        receiver.wait_for("/third", sent.len() - 1 - round % 7).await;
+        server.kill();
+        server = serve.start().await;
+    }
+    for (message, _) in &sent {
+        let decided = eventually(async || server.client.states(&acme, message).await == ["success"; 3]);
+        assert!(decided.await, "{message}: {:?}", server.client.states(&acme, message).await);
+    }
+    assert_eq!(receiver.count("/fourth"), 0, "the third one took every message");
+    // Each came to the next one with what the one before had set: both are in one commit.
+    let with = |path: &str, contact: &str, set: &str| {
+        let of = format!("contact_id={contact}&");
+        let requests: Vec<String> =
+            receiver.received(path).iter().map(|request| request.text()).filter(|text| text.contains(&of)).collect();
+        !requests.is_empty() && requests.iter().all(|text| text.contains(set))
+    };
+    for (_, contact) in &sent {
+        assert!(with("/first", contact, ""), "{contact}");
+        assert!(with("/second", contact, "contact%5Bfirst%5D=yes"), "{contact}");
+        assert!(with("/third", contact, "contact%5Bsecond%5D=yes"), "{contact}");
+    }
+    let requests = ["/first", "/second", "/third"].map(|path| receiver.count(path));
+    println!("{} messages, 12 kills, requests to each of the chain: {requests:?}", sent.len());
+}

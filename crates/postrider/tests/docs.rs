@@ -2,7 +2,9 @@
 //! the page says.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use postrider_testkit::process::Serve;
+use postrider_testkit::foreign::Running;
+use postrider_testkit::packages::installed;
+use postrider_testkit::process::{Serve, free_port};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -47,6 +49,37 @@ async fn every_command_on_the_pages_of_the_systems_does_what_it_says() {
         let output = look.output().unwrap();
         assert!(output.status.success(), "{system}: {}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// The page's server in PHP answers; what it and every command say is what the page has.
+#[tokio::test]
+async fn every_command_on_the_page_about_replies_does_what_it_says() {
+    let page = include_str!("../../../docs/replies.md");
+    let dir = TempDir::new().unwrap();
+    if !installed("php", dir.path(), "", || {}) {
+        return;
+    }
+    let script = page.split("```php\n").nth(1).unwrap().split("```").next().unwrap();
+    std::fs::write(dir.path().join("poll.php"), script).unwrap();
+    let port = free_port();
+    let mut php = Command::new("php");
+    php.args(["-S", &format!("127.0.0.1:{port}"), "poll.php"]).current_dir(dir.path());
+    let php = Running::on_port(port, &mut php).await;
+    let process = Serve::embedded(BINARY, dir.path()).start().await;
+    let commands = commands(page).join("\n").replace("curl -sS ", "curl -sSf ");
+    let commands = commands.replace("http://127.0.0.1:8071", &process.client.url);
+    let commands = commands.replace("http://127.0.0.1:8000", &php.url);
+    let mut bash = Command::new("bash");
+    let output = bash.args(["-ec", &commands]).env("KEY", &process.client.key).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let contents: Vec<&str> =
+        said.split(r#""content":""#).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let replies: Vec<&&str> = contents.iter().filter(|content| content.contains(' ')).collect();
+    assert_eq!(replies, [&"What is your name?", &"Thanks, Ann!"], "{said}");
+    // The page says that a status goes where the one before went, and what a test number produces.
+    assert_eq!(said.matches(r#""eventType":"send_status""#).count(), 4, "{said}");
+    assert_eq!(said.matches(r#""deliverTo""#).count(), 0, "{said}");
 }
 
 #[test]

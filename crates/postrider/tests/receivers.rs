@@ -2,50 +2,18 @@
 //! to (`receivers/`), against real deliveries.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use postrider_testkit::app::{App, Client, eventually};
+use postrider_testkit::app::{App, Client};
+use postrider_testkit::foreign::Running;
 use postrider_testkit::packages::{installed, node, python};
 use postrider_testkit::process::free_port;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 const SECRET: &str = "as the documents have it";
 
-/// A receiver's process; it ends with the test.
-struct Running {
-    url: String,
-    child: Child,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    /// One that says its port on its first line.
-    fn says_its_port(command: &mut Command) -> Running {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Running { url: format!("http://127.0.0.1:{}", line.trim()), child }
-    }
-
-    /// One that is told its port.
-    async fn on_port(port: u16, command: &mut Command) -> Running {
-        let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
-        let running = Running { url: format!("http://127.0.0.1:{port}"), child: quiet.spawn().unwrap() };
-        let client = Client::new(&running.url, "");
-        assert!(eventually(async || client.try_request("GET", "/seen", &[], None).await.is_ok()).await, "{command:?}");
-        running
-    }
-
-    /// What passed the check.
-    async fn seen(&self) -> Vec<Value> {
-        Client::new(&self.url, "").get("/seen").await.expect(200).as_array().unwrap().clone()
-    }
+/// What passed the receiver's check.
+async fn checked(running: &Running) -> Vec<Value> {
+    Client::new(&running.url, "").get("/seen").await.expect(200).as_array().unwrap().clone()
 }
 
 fn script(name: &str) -> String {
@@ -108,7 +76,7 @@ async fn tellescope_on_express() {
     let event = json!({"id": "abc", "title": "Visit", "startTimeInMS": 1_767_225_600_000_i64});
     story.send("calendar_event_reminder", json!({"event": event})).await;
 
-    let seen = running.seen().await;
+    let seen = checked(&running).await;
     let shape = |n: usize| seen[n]["body"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(seen.len(), 5);
     assert_eq!((&seen[0]["body"]["model"], &seen[0]["body"]["type"]), (&json!("endusers"), &json!("create")));
@@ -123,7 +91,7 @@ async fn tellescope_on_express() {
     // Several megabytes are one webhook too.
     let many: Vec<Value> = (0..3_000).map(|n| json!({"id": n.to_string(), "text": "x".repeat(1_000)})).collect();
     story.send("endusers.create", json!({"records": many})).await;
-    assert_eq!(running.seen().await[5]["body"]["records"].as_array().unwrap().len(), 3_000);
+    assert_eq!(checked(&running).await[5]["body"]["records"].as_array().unwrap().len(), 3_000);
 }
 
 #[tokio::test]
@@ -135,7 +103,7 @@ async fn uplodr_on_express() {
         "employee": {"id": "WAz8eIbvDR60rouK", "phone_number": null}, "reactions": [], "attachments": [], "read_at": 705_103_200
     });
     assert_eq!(story.send("question.updated", question.clone()).await, 200);
-    let seen = running.seen().await;
+    let seen = checked(&running).await;
     let body: Value = serde_json::from_str(seen[0]["body"].as_str().unwrap()).unwrap();
     assert_eq!((&body["type"], &body["payload"]), (&json!("question.updated"), &question));
     assert_eq!(body["id"].as_str().unwrap().len(), 16);
@@ -147,7 +115,7 @@ async fn tiledesk_on_express() {
     let story = Story::new(&running, "tiledesk", &["message.create.request.channel.telegram"]).await;
     let payload = json!({"_id": "5c879fb4f1ae6600173b8c99", "text": "ciao", "request": {"status": 200}});
     assert_eq!(story.send("message.create.request.channel.telegram", payload.clone()).await, 200);
-    let seen = running.seen().await.remove(0);
+    let seen = checked(&running).await.remove(0);
     assert_eq!(seen["body"]["payload"], payload);
     let hook = &seen["body"]["hook"];
     assert_eq!(hook["event"], "message.create.request.channel.telegram");
@@ -186,7 +154,7 @@ async fn telerivet_on_express() {
     let story = Story::new(&running, "telerivet", &["incoming_message"]).await;
     let (sent, read) = incoming();
     assert_eq!(story.send("incoming_message", sent).await, 200);
-    let body = running.seen().await[0]["body"].clone();
+    let body = checked(&running).await[0]["body"].clone();
     for (name, value) in read {
         assert_eq!(body[name], value, "{name}");
     }
@@ -204,7 +172,7 @@ async fn telerivet_on_django() {
     let (sent, read) = incoming();
     assert_eq!(story.send("incoming_message", sent).await, 200);
     story.send("send_status", json!({"id": "SM1", "status": "delivered", "time_sent": null})).await;
-    let seen = running.seen().await;
+    let seen = checked(&running).await;
     for (name, value) in read {
         assert_eq!(seen[0]["body"][name], value, "{name}");
     }
@@ -226,7 +194,7 @@ async fn telerivet_on_php() {
     let story = Story::new(&running, "telerivet", &["incoming_message"]).await;
     let (sent, read) = incoming();
     assert_eq!(story.send("incoming_message", sent).await, 200);
-    let body = running.seen().await[0]["body"].clone();
+    let body = checked(&running).await[0]["body"].clone();
     for (name, value) in read {
         assert_eq!(body[name], value, "{name}");
     }
@@ -255,7 +223,7 @@ async fn scope_on_sinatra() {
         story.app.patch(&format!("{path}/{endpoint}"), xml).await.expect(200);
     }
     story.send("scenario_session/updated", json!({"id": "Zoë"})).await;
-    let seen = running.seen().await;
+    let seen = checked(&running).await;
     let body: Value = serde_json::from_str(seen[0]["body"].as_str().unwrap()).unwrap();
     let url = "https://cms.scopear.com/api/v3/graphql/object/t5V3S3X8Trt/weWu0A2YHb0cRFJfcRA2rXT3vAGTz1A=";
     assert_eq!(body, json!({"data": {"id": "t5V3S3X8Trt/weWu0A2YHb0cRFJfcRA2rXT3vAGTz1A=", "url": url}}));

@@ -102,6 +102,11 @@ pub enum Change {
         now_ms: i64,
         before_ms: i64,
     },
+    /// Where messages about objects go is forgotten if nobody has said it since this time; so many objects at once.
+    ForgetAddresses {
+        before_ms: i64,
+        limit: usize,
+    },
     /// The provider has been told what these responses asked for.
     RepliesTold(Vec<AttemptId>),
 }
@@ -132,6 +137,7 @@ impl Change {
                 | Change::ExpungeAttempt { .. }
                 | Change::ClaimNotice { .. }
                 | Change::RepliesTold(_)
+                | Change::ForgetAddresses { .. }
         )
     }
 

@@ -28,6 +28,11 @@ pub fn endpoint_bytes(endpoints: &[EndpointId]) -> Vec<u8> {
     endpoints.iter().flat_map(|endpoint| endpoint.0.to_be_bytes()).collect()
 }
 
+/// The same of a chain, which most messages have none of.
+pub fn chain_bytes(chain: &[EndpointId]) -> Option<Vec<u8>> {
+    (!chain.is_empty()).then(|| endpoint_bytes(chain))
+}
+
 /// The ids that [`endpoint_bytes`] wrote.
 pub fn endpoints_from(bytes: &[u8]) -> Vec<EndpointId> {
     bytes.as_chunks::<8>().0.iter().map(|chunk| EndpointId(i64::from_be_bytes(*chunk))).collect()

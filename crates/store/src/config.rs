@@ -110,6 +110,23 @@ pub struct EndpointSettings {
     pub error_template: Option<String>,
     /// Who is told by mail when it fails, beside those of its application.
     pub notify_emails: Vec<String>,
+    /// Its place in the chain of those that see a message one after the other, the lowest first; `None`: it sees
+    /// every message, whatever others do.
+    pub priority: Option<u32>,
+    /// What is done with a message, in order; empty: the request alone.
+    pub actions: Vec<Action>,
+    /// Only messages that name it go there.
+    pub addressed: bool,
+}
+
+/// One of the things that are done with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Action {
+    /// The request to the endpoint's URL.
+    NotifyWebhook,
+    /// A line for people; `[[name]]` stands for a variable.
+    LogMessage { text: String },
 }
 
 /// Whom the provider made a token for, in its own names.

@@ -118,6 +118,13 @@ impl Directory {
         deletions.chain(event_types.map(gone)).collect()
     }
 
+    /// Endpoints that stand for addresses and were made before this time.
+    pub fn addressed_before(&self, ms: i64) -> Vec<Arc<Endpoint>> {
+        let inner = self.read();
+        let rows = inner.apps.values().flat_map(|entry| entry.endpoints.values());
+        rows.filter(|row| row.settings.addressed && row.created_ms < ms).cloned().collect()
+    }
+
     pub fn app_count(&self) -> usize {
         self.read().apps.len()
     }
@@ -196,7 +203,8 @@ impl Directory {
             | Change::ClearAttempt { .. }
             | Change::ExpungeAttempt { .. }
             | Change::ClaimNotice { .. }
-            | Change::RepliesTold(_) => {}
+            | Change::RepliesTold(_)
+            | Change::ForgetAddresses { .. } => {}
         }
     }
 }

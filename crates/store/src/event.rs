@@ -12,7 +12,7 @@ pub enum Event {
     Accepted(Vec<Arc<Message>>),
     /// Attempts that are on disk, each with its retry.
     Recorded(Vec<(DeliveryKey, Option<Retry>)>),
-    /// Deliveries that memory gave up and that are in the schedule now.
+    /// Deliveries that are in the schedule now and not in memory: it gave them up, or they have just begun.
     Parked(Vec<Scheduled>),
     /// A change that the directory already shows.
     Changed(Box<Change>),

@@ -163,7 +163,8 @@ impl From<String> for Value {
 pub fn message_columns(dialect: Dialect, content: bool) -> String {
     let payload = content_column(dialect, "m.payload", content);
     format!(
-        "m.id, m.app, m.event_type, m.event_id, m.channels, m.tags, m.endpoints, m.created_ms, {payload}, m.deliver_ms"
+        "m.id, m.app, m.event_type, m.event_id, m.channels, m.tags, m.endpoints, m.created_ms, {payload}, m.deliver_ms, \
+         m.chain"
     )
 }
 
@@ -172,7 +173,7 @@ pub fn attempt_columns(dialect: Dialect, content: bool) -> String {
     let response = content_column(dialect, "a.response", content);
     format!(
         "a.id, a.message, a.endpoint, a.success, a.status, a.error_code, a.error, a.url, a.started_ms, a.duration_ms, \
-         a.manual, {response}"
+         a.manual, {response}, a.reply"
     )
 }
 
@@ -238,6 +239,9 @@ pub fn attempts(dialect: Dialect, of: AttemptsOf, filter: &AttemptFilter, page: 
         Some(true) => listing.only("a.error_code = 'cancelled'", vec![]),
         Some(false) => listing.only("coalesce(a.error_code, '') <> 'cancelled'", vec![]),
         None => {}
+    }
+    if filter.says_something {
+        listing.only("(NOT a.success OR a.reply IS NOT NULL)", vec![]);
     }
     if filter.uncleared {
         listing.only("NOT a.cleared", vec![]);

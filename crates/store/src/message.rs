@@ -19,6 +19,9 @@ pub struct Message {
     /// The endpoints that matched at acceptance, and those it was sent to by hand since; recovery never
     /// matches again.
     pub endpoints: Vec<EndpointId>,
+    /// The endpoints that it goes to one after the other, each only if those before let it pass on; those that it
+    /// has come to are in `endpoints` too.
+    pub chain: Vec<EndpointId>,
     pub deliver: Deliver,
     pub created_ms: i64,
 }
@@ -57,6 +60,10 @@ pub struct NewMessage {
     pub tags: Vec<String>,
     pub payload: Bytes,
     pub endpoints: Vec<EndpointId>,
+    /// As in [`Message::chain`].
+    pub chain: Vec<EndpointId>,
+    /// From now on, messages about the object of this name go to the first of `endpoints`.
+    pub object: Option<String>,
     pub deliver: Deliver,
     /// Days to keep it, one of the classes of [`crate::Retention`].
     pub class: u16,
@@ -104,6 +111,8 @@ pub struct Attempt {
     pub started_ms: i64,
     pub duration_ms: i64,
     pub manual: bool,
+    /// As in [`AttemptRecord::reply`].
+    pub reply: Option<String>,
 }
 
 /// How an attempt ended.
@@ -137,6 +146,8 @@ pub struct AttemptRecord {
     pub retry: Option<Retry>,
     /// Whether the delivery has a row in the schedule (see [`Scheduled`]).
     pub stored: bool,
+    /// The delivery of the same message that begins now, because this one ended: to the next of its chain.
+    pub next: Option<Scheduled>,
     /// What the response asked for, as JSON: `{"actions": […]}`, or `{"actions": [], "error": "…"}`.
     pub reply: Option<String>,
     /// What the response set for the next message.

@@ -38,6 +38,7 @@ fn listings(dialect: Dialect) -> Vec<Sql> {
                     let filter = AttemptFilter {
                         success,
                         cancelled: success.map(|success| !success),
+                        says_something: false,
                         uncleared: success == Some(false),
                         status_class: success.map(|_| 200),
                         endpoint: None,

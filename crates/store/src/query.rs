@@ -65,6 +65,8 @@ pub struct AttemptFilter {
     pub cancelled: Option<bool>,
     /// Leaves out failures that somebody has done with.
     pub uncleared: bool,
+    /// Only those that failed, or whose reply is kept.
+    pub says_something: bool,
     /// 0 for those without a response, else 100, 200, ….
     pub status_class: Option<u16>,
     pub endpoint: Option<EndpointId>,
@@ -77,6 +79,7 @@ impl AttemptFilter {
         self.success == Some(true)
             || self.cancelled.is_some()
             || self.uncleared
+            || self.says_something
             || self.status_class.is_some()
             || self.messages.is_selective()
     }

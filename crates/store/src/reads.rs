@@ -81,6 +81,24 @@ impl Store {
         }
     }
 
+    /// Where messages about an object go, if anybody said so since then, epoch ms.
+    pub async fn address(&self, app: AppId, object: String, since_ms: i64) -> Result<Option<EndpointId>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::read::address(conn, app, &object, since_ms)).await
+            }
+            Readers::Postgres(reads) => reads.address(app, &object, since_ms).await,
+        }
+    }
+
+    /// Whether an endpoint has nothing in the schedule that waits for it.
+    pub async fn has_nothing(&self, endpoint: EndpointId) -> Result<bool, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::has_nothing(conn, endpoint)).await,
+            Readers::Postgres(reads) => reads.has_nothing(endpoint).await,
+        }
+    }
+
     /// Replies that the provider is yet to be told of, the oldest first, at most `limit`; and those among
     /// them that there is nothing to tell of any more.
     pub async fn untold(&self, limit: usize) -> Result<(Vec<Reply>, Vec<AttemptId>), StoreError> {

@@ -150,6 +150,7 @@ impl<B: Backend> Writer<B> {
         }
         let mut accepted = Vec::new();
         let mut recorded = Vec::new();
+        let mut begun = Vec::new();
         let mut replies: Vec<Box<dyn FnOnce()>> = Vec::new();
         for (item, outcome) in batch.items.into_iter().zip(committed.outcomes) {
             match (item, outcome) {
@@ -169,6 +170,7 @@ impl<B: Backend> Writer<B> {
                             self.watermark.settled(record.delivery.message);
                         }
                         recorded.push((record.delivery, record.retry));
+                        begun.extend(record.next);
                     }
                 }
                 (Item::Park(Parked { rows, held: true }), _) => {
@@ -187,6 +189,9 @@ impl<B: Backend> Writer<B> {
         }
         if !recorded.is_empty() {
             self.send(Event::Recorded(recorded));
+        }
+        if !begun.is_empty() {
+            self.send(Event::Parked(begun));
         }
         replies.into_iter().for_each(|reply| reply());
     }
@@ -350,6 +355,7 @@ fn stored(id: MessageId, message: NewMessage) -> Message {
         tags: message.tags,
         payload: message.payload,
         endpoints: message.endpoints,
+        chain: message.chain,
         deliver: message.deliver,
         created_ms: message.created_ms,
     }

@@ -12,6 +12,7 @@ pub mod certs;
 pub mod cutter;
 pub mod database;
 pub mod dns;
+pub mod foreign;
 pub mod hostile;
 pub mod load;
 pub mod network;

@@ -117,6 +117,7 @@ fn attempt_filter(query: &Query) -> Result<AttemptFilter, ApiError> {
         success,
         cancelled,
         uncleared: false,
+        says_something: false,
         status_class,
         endpoint: None,
         messages: query.message_filter()?,

@@ -18,7 +18,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postrider_accept::{EndpointDraft, Refusal};
 use postrider_store::Ids;
-use postrider_store::config::{Endpoint, EndpointSettings, Identity};
+use postrider_store::config::{Action, Endpoint, EndpointSettings, Identity};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -107,6 +107,47 @@ pub struct EndpointUpdate {
     #[serde(default)]
     #[schema(max_items = 10)]
     pub notify_emails: Option<Vec<String>>,
+    /// Endpoints with a priority see a message one after the other, the lowest first, each only if those before let
+    /// it pass on; `null`: it sees every message at once.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub priority: Option<u32>,
+    /// What is done with a message, in order: `notify_webhook`, the request, and lines for the log; `null`: the
+    /// request alone.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub actions: Option<Vec<ActionIn>>,
+}
+
+/// One of the things that are done with a message.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ActionIn {
+    /// The request to the endpoint's URL; exactly one of it.
+    NotifyWebhook,
+    /// A line of the endpoint's log; `[[name]]` stands for a variable that a response set, or a field of the payload.
+    LogMessage {
+        #[schema(max_length = 1000)]
+        text: String,
+    },
+}
+
+impl From<Action> for ActionIn {
+    fn from(action: Action) -> ActionIn {
+        match action {
+            Action::NotifyWebhook => ActionIn::NotifyWebhook,
+            Action::LogMessage { text } => ActionIn::LogMessage { text },
+        }
+    }
+}
+
+impl From<ActionIn> for Action {
+    fn from(action: ActionIn) -> Action {
+        match action {
+            ActionIn::NotifyWebhook => Action::NotifyWebhook,
+            ActionIn::LogMessage { text } => Action::LogMessage { text },
+        }
+    }
 }
 
 /// What of an endpoint is given at creation alone.
@@ -170,6 +211,10 @@ struct EndpointPatch {
     error_template: Option<String>,
     #[schema(max_items = 10)]
     notify_emails: Option<Vec<String>>,
+    #[schema(minimum = 0)]
+    priority: Option<u32>,
+    #[schema(max_items = 20)]
+    actions: Option<Vec<ActionIn>>,
 }
 
 /// An endpoint as it is.
@@ -206,6 +251,10 @@ pub struct EndpointOut {
     pub template: Option<String>,
     pub error_template: Option<String>,
     pub notify_emails: Vec<String>,
+    pub priority: Option<u32>,
+    pub actions: Option<Vec<ActionIn>>,
+    /// Whether it stands for an address that messages named (`deliverTo`): no others go there.
+    pub addressed: bool,
     #[schema(format = "date-time")]
     pub created_at: String,
     #[schema(format = "date-time")]
@@ -244,6 +293,8 @@ impl From<&Endpoint> for EndpointUpdate {
             template: settings.template,
             error_template: settings.error_template,
             notify_emails: none_if_empty(&settings.notify_emails),
+            priority: settings.priority,
+            actions: none_if_empty(&settings.actions).map(|list| list.into_iter().map(ActionIn::from).collect()),
         }
     }
 }
@@ -272,6 +323,9 @@ fn draft(given: EndpointUpdate, headers: BTreeMap<String, String>) -> Result<End
         template: given.template.filter(|text| !text.is_empty()),
         error_template: given.error_template.filter(|text| !text.is_empty()),
         notify_emails: given.notify_emails.unwrap_or_default(),
+        priority: given.priority,
+        actions: given.actions.unwrap_or_default().into_iter().map(Action::from).collect(),
+        addressed: false,
     };
     Ok(EndpointDraft { uid: given.uid, settings, headers, secret: None })
 }
@@ -302,6 +356,9 @@ pub fn shown(ids: &Ids, endpoint: &Endpoint) -> EndpointOut {
         template: settings.template,
         error_template: settings.error_template,
         notify_emails: settings.notify_emails.unwrap_or_default(),
+        priority: settings.priority,
+        actions: settings.actions,
+        addressed: endpoint.settings.addressed,
         created_at: timestamp::text(endpoint.created_ms),
         updated_at: timestamp::text(endpoint.updated_ms),
     }
@@ -309,7 +366,8 @@ pub fn shown(ids: &Ids, endpoint: &Endpoint) -> EndpointOut {
 
 /// List Endpoints
 #[utoipa::path(get, path = "/api/v1/app/{app_id}/endpoint", tag = "Endpoint", operation_id = "v1.endpoint.list",
-    params(("app_id" = String, Path), PageParams, OrderParams),
+    params(("app_id" = String, Path), PageParams, OrderParams,
+        ("addressed" = Option<bool>, Query, description = "Those that stand for addresses, instead of the others.")),
     responses((status = 200, body = ListResponse<EndpointOut>), Errors))]
 async fn list(
     State(api): State<Api>,
@@ -320,7 +378,9 @@ async fn list(
     let asked = Asked::from_query(&query, false)?;
     let entry = api.accept.application(auth.0, &app)?;
     let ids = api.accept.store().ids();
-    let endpoints = entry.endpoints.values().map(|endpoint| shown(ids, endpoint)).collect();
+    let addressed = query.flag("addressed")?.unwrap_or(false);
+    let wanted = entry.endpoints.values().filter(|endpoint| endpoint.settings.addressed == addressed);
+    let endpoints = wanted.map(|endpoint| shown(ids, endpoint)).collect();
     Ok(Json(asked.slice(endpoints, |endpoint: &EndpointOut| endpoint.id.clone())))
 }
 

@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use postrider_accept::{Accepted, Caller, MessageDraft};
+use postrider_accept::{Accepted, Caller, DeliverTo, MessageDraft};
 use postrider_store::Ids;
 use postrider_store::id::MessageId;
 use postrider_store::message::{Deliver, Message};
@@ -71,6 +71,9 @@ pub struct MessageIn<'a> {
     #[serde(default)]
     #[schema(format = "date-time")]
     pub deliver_at: Option<String>,
+    /// Where it goes, whatever endpoints filter by.
+    #[serde(default)]
+    pub deliver_to: Option<DeliverToIn>,
     /// Not offered: there are no transformations.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -78,6 +81,35 @@ pub struct MessageIn<'a> {
     /// Made first when the path names no application yet.
     #[serde(default)]
     pub application: Option<ApplicationIn>,
+}
+
+/// Where a message goes: to one endpoint, or to an address of its own.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeliverToIn {
+    /// An address of its own, in the application's contract; later messages about the same object go there too,
+    /// where the contract says what they are about.
+    #[serde(default)]
+    #[schema(format = "uri")]
+    pub url: Option<String>,
+    /// The secret of that address.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// Instead: an endpoint of the application, by id or uid.
+    #[serde(default)]
+    pub endpoint_id: Option<String>,
+}
+
+impl TryFrom<DeliverToIn> for DeliverTo {
+    type Error = ApiError;
+
+    fn try_from(given: DeliverToIn) -> Result<DeliverTo, ApiError> {
+        match (given.url, given.secret, given.endpoint_id) {
+            (Some(url), secret, None) => Ok(DeliverTo::Address { url, secret }),
+            (None, None, Some(endpoint)) => Ok(DeliverTo::Endpoint(endpoint)),
+            _ => Err(ApiError::field("deliverTo", "give a url, with its secret if it has one, or an endpointId")),
+        }
+    }
 }
 
 /// A message as it was accepted.
@@ -100,6 +132,9 @@ pub struct MessageOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time")]
     pub deliver_at: Option<String>,
+    /// The endpoints that it goes to one after the other, as far as those before let it pass on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Vec<String>>,
     /// With `wait`: what the endpoints answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<AwaitedOut>,
@@ -127,6 +162,7 @@ pub fn shown(ids: &Ids, message: &Message, with_content: bool) -> MessageOut {
             Deliver::At(at_ms) => Some(timestamp::text(at_ms)),
             Deliver::AtOnce | Deliver::Cancelled => None,
         },
+        chain: (!message.chain.is_empty()).then(|| message.chain.iter().map(|id| ids.text(*id)).collect()),
         reply: None,
     }
 }
@@ -195,6 +231,7 @@ async fn create(
         payload: body.bytes.slice_ref(given.payload.get().as_bytes()),
         retention_days: given.payload_retention_period.or(by_hours),
         deliver_at_ms: deliver_at.map_err(|msg| ApiError::field("deliverAt", msg))?,
+        deliver_to: given.deliver_to.map(DeliverTo::try_from).transpose()?,
     };
     if let Some(application) = given.application {
         api.accept.ensure_application(auth.0, &app, application.try_into()?).await?;
@@ -251,6 +288,7 @@ pub fn accepted(ids: &Ids, accepted: Accepted, draft: MessageDraft, with_content
             payload: raw_payload(&draft.payload, with_content),
             timestamp: timestamp::text(created_ms),
             deliver_at: draft.deliver_at_ms.map(timestamp::text),
+            chain: None,
             reply: None,
         },
     }

@@ -6,6 +6,7 @@ mod attempted;
 mod endpoint;
 mod endpoint_error;
 mod endpoint_headers;
+mod endpoint_log;
 mod endpoint_secret;
 mod endpoint_stats;
 mod environment;
@@ -21,6 +22,7 @@ mod operational;
 mod portal;
 mod preview;
 mod reply;
+mod simulate;
 mod status;
 mod task;
 mod test_send;
@@ -46,10 +48,12 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(attempted::routes())
         .merge(endpoint_error::routes())
         .merge(endpoint_stats::routes())
+        .merge(endpoint_log::routes())
         .merge(example::routes())
         .merge(test_send::routes())
         .merge(preview::routes())
         .merge(reply::routes())
+        .merge(simulate::routes())
         .merge(expunge::routes())
         .merge(task::routes())
         .merge(operational::routes())

@@ -71,6 +71,7 @@ async fn preview(
             tags: vec![],
             payload: body.bytes.slice_ref(payload.get().as_bytes()),
             endpoints: vec![endpoint.id],
+            chain: vec![],
             deliver: Deliver::AtOnce,
             created_ms: api.accept.clock().wall_ms(),
         },

@@ -36,21 +36,32 @@ pub struct ReplyOut {
     /// Why the response asked for nothing, though it seemed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What the endpoint's actions wrote (`log_message`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
 }
 
 /// As it is stored.
 #[derive(Deserialize)]
-struct Stored {
-    actions: Box<RawValue>,
+pub struct Stored {
+    pub actions: Box<RawValue>,
     #[serde(default)]
-    error: Option<String>,
+    pub error: Option<String>,
+    #[serde(default)]
+    pub log: Vec<String>,
+}
+
+impl Stored {
+    /// Of what is none, that nothing was asked for.
+    pub fn read(json: &str) -> Stored {
+        let nothing = || RawValue::from_string("[]".to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        serde_json::from_str(json).unwrap_or_else(|_| Stored { actions: nothing(), error: None, log: vec![] })
+    }
 }
 
 pub fn shown(ids: &Ids, reply: &Reply) -> ReplyOut {
-    let stored = serde_json::from_str(&reply.json);
-    let Stored { actions, error } =
-        stored.unwrap_or_else(|_| Stored { actions: RawValue::NULL.to_owned(), error: None });
-    ReplyOut { endpoint_id: ids.text(reply.endpoint), attempt_id: ids.text(reply.attempt), actions, error }
+    let Stored { actions, error, log } = Stored::read(&reply.json);
+    ReplyOut { endpoint_id: ids.text(reply.endpoint), attempt_id: ids.text(reply.attempt), actions, error, log }
 }
 
 /// List Replies

@@ -266,12 +266,8 @@ Ctrl-C ends it."#
         let Some(example) = examples.first() else { return Ok(0) };
         let draft = MessageDraft {
             event_type: example.event_type.to_owned(),
-            event_id: None,
-            channels: vec![],
-            tags: vec![],
             payload: Bytes::from_static(example.payload.as_bytes()),
-            retention_days: None,
-            deliver_at_ms: None,
+            ..MessageDraft::default()
         };
         let (before, started) = (self.inbox.newest(), Instant::now());
         let id = match self.accept.accept(self.caller, APP, &draft, None).await? {

@@ -3,8 +3,16 @@
 use super::started;
 use postrider_testkit::app::{Client, id};
 use postrider_testkit::receiver::{Answer, Received, Receiver};
+use proptest::collection::btree_map;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::string::string_regex;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use url::form_urlencoded;
+
+const ROUNDS: usize = 60;
 
 async fn service(app: &Client, receiver: &Receiver, acme: &str, path: &str) -> String {
     app.endpoint(acme, json!({"url": receiver.url(path), "secret": "s"})).await
@@ -28,12 +36,77 @@ async fn say(app: &Client, acme: &str, contact: &str, more: Value) {
     assert_eq!(sent["reply"]["done"], true);
 }
 
+/// The same rounds in every run: what each of two services sets, by name; `null` takes it away.
+fn made_up() -> Vec<[BTreeMap<String, Value>; 2]> {
+    let value = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-zà-þ &=+%\\[\\]'\"~]{0,8}".prop_map(Value::from),
+    ];
+    // Of the application, each service has its own names: of one name, the last word would count, and nobody knows
+    // whose that is.
+    let names =
+        |mine: &str| string_regex(&format!("(contact\\.vars\\.{mine}[0-3]|state\\.(id|vars\\.[a-c]))")).unwrap();
+    let strategy = [names("x"), names("y")].map(|names| btree_map(names, value.clone(), 0..4));
+    let mut runner = TestRunner::deterministic();
+    (0..ROUNDS).map(|_| strategy.each_ref().map(|one| one.new_tree(&mut runner).unwrap().current())).collect()
+}
+
+/// As a form has it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Bool(flag) => u8::from(*flag).to_string(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `contact.vars.x1` as a form has it.
+fn parameter(name: &str) -> String {
+    let mut parts = name.split('.');
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |name, part| format!("{name}[{part}]"))
+}
+
+#[tokio::test]
+async fn whatever_two_services_set_at_once_both_find_it_with_the_next_message() {
+    let (app, receiver) = started().await;
+    let acme = project(&app).await;
+    let services = ["/one", "/two"];
+    for path in services {
+        service(&app, &receiver, &acme, path).await;
+    }
+    let (mut contact, mut states) = (BTreeMap::new(), [BTreeMap::new(), BTreeMap::new()]);
+    for round in made_up() {
+        for (path, sets) in services.iter().zip(&round) {
+            receiver.answer(path, set(json!(sets)));
+        }
+        say(&app, &acme, "CT1", json!({})).await;
+        for (n, sets) in round.into_iter().enumerate() {
+            for (name, value) in sets {
+                let known = if name.starts_with("state.") { &mut states[n] } else { &mut contact };
+                match value {
+                    Value::Null => known.remove(&parameter(&name)),
+                    value => known.insert(parameter(&name), text(&value)),
+                };
+            }
+        }
+        receiver.answer("/one", Answer::status(200));
+        receiver.answer("/two", Answer::status(200));
+        say(&app, &acme, "CT1", json!({})).await;
+        for (path, state) in services.iter().zip(&states) {
+            let mut came = parameters(receiver.received(path).last().unwrap());
+            assert_eq!(came.remove("state[time_created]").is_some(), state.contains_key("state[id]"));
+            let wanted: BTreeMap<String, String> = contact.clone().into_iter().chain(state.clone()).collect();
+            assert_eq!(came, wanted, "{path}");
+        }
+    }
+}
+
 /// The parameters of a form that begin with `contact[` or `state[`.
 fn parameters(received: &Received) -> BTreeMap<String, String> {
-    let body = received.text();
-    let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
-    let decode = |text: &str| text.replace('+', " ").replace("%5B", "[").replace("%5D", "]").replace("%24", "$");
-    let pairs = pairs.map(|(name, value)| (decode(name), decode(value)));
+    let pairs = form_urlencoded::parse(&received.body).into_owned();
     pairs.filter(|(name, _)| name.starts_with("contact[") || name.starts_with("state[")).collect()
 }
 

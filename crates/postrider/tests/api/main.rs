@@ -1,7 +1,9 @@
 //! What the API promises beside the main path, a group to a file, through HTTP.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod addresses;
 mod catalogues;
+mod chains;
 mod conversations;
 mod deletion;
 mod disabling;
@@ -21,8 +23,10 @@ mod preview;
 mod queries;
 mod recovery;
 mod replies;
+mod rules;
 mod scheduled;
 mod secrets;
+mod simulations;
 mod statistics;
 mod templates;
 mod upserts;

@@ -115,9 +115,9 @@ SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::big
         select: "SELECT id, class, app, event_type, event_id, channels, endpoints, created_ms,
                    CASE WHEN id > coalesce((SELECT value FROM meta WHERE key = 'idempotency_mark'), 0)
                      THEN idempotency_key END,
-                   idempotency_body, payload, tags, deliver_ms
+                   idempotency_body, payload, tags, deliver_ms, chain
                  FROM messages WHERE id > ? ORDER BY id LIMIT ?",
-        columns: &[Int8, Int2, Int8, Text, Text, Text, Bytes, Int8, Bytes, Bytes, Bytes, Text, Int8],
+        columns: &[Int8, Int2, Int8, Text, Text, Text, Bytes, Int8, Bytes, Bytes, Bytes, Text, Int8, Bytes],
         key: 1,
         partitions: of_messages,
         // Node 0 is nobody: what these messages still wait for is in the schedule. A key may have been
@@ -125,16 +125,19 @@ SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::big
         insert: "
 WITH given AS (
   SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-    $8::bigint[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::bigint[])
-  AS g (id, class, app, event_type, event_id, channels, endpoints, created_ms, key, body, payload, tags, deliver_ms)
+    $8::bigint[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::bigint[],
+    $14::bytea[])
+  AS g (id, class, app, event_type, event_id, channels, endpoints, created_ms, key, body, payload, tags, deliver_ms,
+    chain)
 ), keyed AS (
   INSERT INTO idempotency (key, body, created_ms, message)
   SELECT DISTINCT ON (key) key, body, created_ms, id FROM given WHERE key IS NOT NULL ORDER BY key, id DESC
   ON CONFLICT (key) DO UPDATE SET body = excluded.body, created_ms = excluded.created_ms, message = excluded.message
 )
 INSERT INTO messages (id, class, app, node, event_type, event_id, channels, endpoints, created_ms, payload, tags,
-  deliver_ms)
-SELECT id, class, app, 0, event_type, event_id, channels, endpoints, created_ms, payload, tags, deliver_ms FROM given",
+  deliver_ms, chain)
+SELECT id, class, app, 0, event_type, event_id, channels, endpoints, created_ms, payload, tags, deliver_ms, chain
+FROM given",
         count: "SELECT count(*) FROM messages",
         count_copied: "SELECT count(*) FROM messages",
     },
@@ -176,6 +179,19 @@ INSERT INTO variables (app, endpoint, subject, name, value, created_ms, updated_
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])",
         count: "SELECT count(*) FROM variables",
         count_copied: "SELECT count(*) FROM variables",
+    },
+    Table {
+        name: "addresses",
+        select: "SELECT app, object, endpoint, set_ms FROM addresses
+                 WHERE (app, object) > (?, ?) ORDER BY app, object LIMIT ?",
+        columns: &[Int8, Text, Int8, Int8],
+        key: 2,
+        partitions: no_partitions,
+        insert: "
+INSERT INTO addresses (app, object, endpoint, set_ms)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[])",
+        count: "SELECT count(*) FROM addresses",
+        count_copied: "SELECT count(*) FROM addresses",
     },
     Table {
         name: "event_ids",

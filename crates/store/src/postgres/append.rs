@@ -1,7 +1,7 @@
 //! Messages into the transaction of a batch, all with one statement.
 
 use super::session::{Param, Session};
-use crate::columns::{deliver_ms, endpoint_bytes, names_text};
+use crate::columns::{chain_bytes, deliver_ms, endpoint_bytes, names_text};
 use crate::error::AppendError;
 use crate::id::{KeyId, MessageId};
 use crate::message::{Appended, NewMessage};
@@ -14,9 +14,10 @@ use tokio_postgres::{Error, Row};
 pub const APPEND: &str = "
 WITH given AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-    $8::bytea[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[], $13::smallint[], $16::text[], $17::bigint[])
+    $8::bytea[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[], $13::smallint[], $16::text[], $17::bigint[],
+    $18::bytea[])
   AS g (id, app, routing, credential, event_type, event_id, channels, endpoints, created_ms, key, body, payload, class,
-    tags, deliver_ms)
+    tags, deliver_ms, chain)
 ), valid AS (
   SELECT g.* FROM given g JOIN applications a ON a.id = g.app AND a.routing = g.routing
   WHERE g.credential IS NULL
@@ -34,9 +35,9 @@ WITH given AS (
   ON CONFLICT DO NOTHING RETURNING message
 )
 INSERT INTO messages (id, class, app, node, event_type, event_id, channels, endpoints, created_ms, payload, tags,
-  deliver_ms)
+  deliver_ms, chain)
 SELECT id, class, app, $14, event_type, event_id, channels, endpoints, created_ms, payload, tags,
-  deliver_ms FROM valid
+  deliver_ms, chain FROM valid
 WHERE (key IS NULL OR id IN (SELECT message FROM keyed))
   AND (event_id IS NULL OR id IN (SELECT message FROM named))
 RETURNING id";
@@ -60,6 +61,7 @@ pub struct Columns<'a> {
     endpoints: Vec<Vec<u8>>,
     created: Vec<i64>,
     deliver: Vec<Option<i64>>,
+    chains: Vec<Option<Vec<u8>>>,
     keys: Vec<Option<&'a [u8]>>,
     bodies: Vec<Option<&'a [u8]>>,
     payloads: Vec<&'a [u8]>,
@@ -81,6 +83,7 @@ impl<'a> Columns<'a> {
         self.endpoints.push(endpoint_bytes(&message.endpoints));
         self.created.push(message.created_ms);
         self.deliver.push(deliver_ms(message.deliver));
+        self.chains.push(chain_bytes(&message.chain));
         self.keys.push(message.idempotency.as_ref().map(|key| &key.key[..]));
         self.bodies.push(message.idempotency.as_ref().map(|key| &key.body[..]));
         self.payloads.push(&message.payload);
@@ -88,7 +91,7 @@ impl<'a> Columns<'a> {
         self.forgets |= message.event_id.is_some() && message.idempotency.is_some();
     }
 
-    pub fn params<'b>(&'b self, node: &'b i64, first_key_ms: &'b i64) -> [Param<'b>; 17] {
+    pub fn params<'b>(&'b self, node: &'b i64, first_key_ms: &'b i64) -> [Param<'b>; 18] {
         [
             (&self.ids, Type::INT8_ARRAY),
             (&self.apps, Type::INT8_ARRAY),
@@ -107,6 +110,7 @@ impl<'a> Columns<'a> {
             (first_key_ms, Type::INT8),
             (&self.tags, Type::TEXT_ARRAY),
             (&self.deliver, Type::INT8_ARRAY),
+            (&self.chains, Type::BYTEA_ARRAY),
         ]
     }
 

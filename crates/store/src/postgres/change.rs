@@ -97,6 +97,7 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
         }
         Change::DeleteApplication { app, .. } => {
             session.query("DELETE FROM variables WHERE app = $1", &[int(&app.0)]).await?;
+            session.query("DELETE FROM addresses WHERE app = $1", &[int(&app.0)]).await?;
             session.query("DELETE FROM endpoints WHERE app = $1", &[int(&app.0)]).await?;
             session.query("DELETE FROM api_keys WHERE app = $1", &[int(&app.0)]).await?;
             let rows = session.query("DELETE FROM applications WHERE id = $1 RETURNING 1", &[int(&app.0)]).await?;

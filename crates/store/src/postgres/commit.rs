@@ -4,7 +4,9 @@
 //! whether it happened: [`Backend::resolve`] raises the fence, so that it can't happen any more, and
 //! reads the number.
 
+use super::address::ADDRESS;
 use super::append::{self, APPEND, FORGET};
+use super::chain::NEXT;
 use super::change::{change, log};
 use super::connect::Connector;
 use super::failure::commit_error;
@@ -223,15 +225,19 @@ impl Postgres {
         let (sets, unsets) = (set.params(), unset.params());
         let (has_sets, has_unsets) = (!set.is_empty(), !unset.is_empty());
         let has_replies = !plan.attempts.untold.0.is_empty();
+        let (addresses, links) = (plan.addresses.params(), plan.links.params());
+        let (has_addresses, has_links) = (!plan.addresses.is_empty(), !plan.links.is_empty());
         let (has_retried, has_done) = (!plan.retried.endpoints.is_empty(), !plan.done.endpoints.is_empty());
         for (wanted, sql, params) in [
             (true, BEGIN, &begin[..]),
             (has_messages, APPEND, &messages[..]),
             (forgets, FORGET, &forget[..]),
+            (has_addresses, ADDRESS, &addresses[..]),
             (has_attempts, RECORD, &attempts[..]),
             (has_replies, UNTOLD, &untold[..]),
             (has_sets, SET, &sets[..]),
             (has_unsets, UNSET, &unsets[..4]),
+            (has_links, NEXT, &links[..]),
             (has_parked || has_retried, SCHEDULE, &parked[..]),
             (has_done, UNSCHEDULE, &done[..]),
         ] {
@@ -250,10 +256,12 @@ impl Postgres {
             tokio::try_join!(
                 query(session, has_messages, APPEND, &messages),
                 query(session, forgets, FORGET, &forget),
+                query(session, has_addresses, ADDRESS, &addresses),
                 query(session, has_attempts, RECORD, &attempts),
                 query(session, has_replies, UNTOLD, &untold),
                 query(session, has_sets, SET, &sets),
                 query(session, has_unsets, UNSET, &unsets[..4]),
+                query(session, has_links, NEXT, &links),
                 query(session, has_parked, SCHEDULE, &parked),
                 query(session, has_retried, SCHEDULE, &retried),
                 query(session, has_done, UNSCHEDULE, &done),

@@ -5,8 +5,10 @@
 //! node at a time ([`lanes`]). When a lease ends, the others adopt what the node had ([`adopt`]).
 //! The configuration is in every node's memory; its version is checked in each commit ([`refresh`]).
 
+mod address;
 mod adopt;
 mod append;
+mod chain;
 mod change;
 mod commit;
 mod connect;

@@ -66,6 +66,11 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
             session.query("DELETE FROM untold WHERE attempt = ANY($1)", &[(&ids, Type::INT8_ARRAY)]).await?;
             return Ok(Ok(None));
         }
+        Change::ForgetAddresses { before_ms, limit } => {
+            let sql = "DELETE FROM addresses WHERE (app, object) IN
+                         (SELECT app, object FROM addresses WHERE set_ms < $1 ORDER BY set_ms LIMIT $2) RETURNING 1";
+            session.query(sql, &[int(before_ms), int(&(*limit as i64))]).await?.len()
+        }
         Change::ClaimNotice { endpoint, now_ms, before_ms } => {
             let sql = "INSERT INTO notices SELECT id, $2 FROM endpoints WHERE id = $1
                        ON CONFLICT (endpoint) DO UPDATE SET told_ms = excluded.told_ms

@@ -1,6 +1,8 @@
 //! A batch as columns, for statements that take all of its rows at once.
 
+use super::address::Addresses;
 use super::append::Columns;
+use super::chain::Links;
 use super::partition::Partition;
 use super::record::{Attempts, Rows};
 use super::setting::Settings;
@@ -15,6 +17,8 @@ pub struct Plan<'a> {
     pub messages: Columns<'a>,
     pub attempts: Attempts<'a>,
     pub settings: Settings<'a>,
+    pub addresses: Addresses<'a>,
+    pub links: Links,
     pub parked: Rows,
     pub retried: Rows,
     pub done: Rows,
@@ -28,6 +32,8 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
         messages: Columns::default(),
         attempts: Attempts::default(),
         settings: Settings::default(),
+        addresses: Addresses::default(),
+        links: Links::default(),
         parked: Rows::default(),
         retried: Rows::default(),
         done: Rows::default(),
@@ -40,6 +46,7 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
                 let id = MessageId(ids.next(now_ms));
                 plan.partitions.insert(Partition::of_message(message.class, id.0));
                 plan.messages.push(id, message);
+                plan.addresses.push(id.0, message);
             }
             Item::Change(request, _) => plan.changes.push(request),
             Item::Attempts(records) => {
@@ -52,6 +59,10 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
                         due_ms: skew.to_database(due_ms),
                         attempts,
                     };
+                    if let Some(next) = &record.next {
+                        plan.links.push(next);
+                        plan.retried.push(&Scheduled { due_ms: skew.to_database(next.due_ms), ..*next }, None);
+                    }
                     match record.retry {
                         Some(retry) => plan.retried.push(&row(retry.due_ms, retry.attempts), None),
                         None if record.stored => plan.done.push(&row(0, 0), None),

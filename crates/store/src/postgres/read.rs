@@ -120,6 +120,19 @@ impl Reads {
         Ok(rows.iter().map(variable).collect())
     }
 
+    /// Where messages about an object go, if anybody said so since then.
+    pub async fn address(&self, app: AppId, object: &str, since_ms: i64) -> Result<Option<EndpointId>, StoreError> {
+        let sql = "SELECT endpoint FROM addresses WHERE app = $1 AND object = $2 AND set_ms >= $3";
+        let params = [(&app.0 as _, Type::INT8), (&object as _, Type::TEXT), (&since_ms as _, Type::INT8)];
+        Ok(get(&self.pool).await?.query_typed(sql, &params).await?.first().map(|row| EndpointId(row.get(0))))
+    }
+
+    /// Whether an endpoint has nothing that waits for it.
+    pub async fn has_nothing(&self, endpoint: EndpointId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM schedule WHERE endpoint = $1 LIMIT 1";
+        Ok(get(&self.pool).await?.query_typed(sql, &[(&endpoint.0, Type::INT8)]).await?.is_empty())
+    }
+
     /// The replies to tell of, and the attempts in the list that have none to tell of any more.
     pub async fn untold(&self, limit: usize) -> Result<(Vec<Reply>, Vec<AttemptId>), StoreError> {
         let sql = format!(
@@ -147,7 +160,7 @@ impl Reads {
                 &[(&messages, Type::INT8_ARRAY), (&endpoints, Type::INT8_ARRAY)],
             )
             .await?;
-        let due = |row: &Row| row.get::<_, Option<i64>>(1).map(|due_ms| self.skew.from_database(due_ms));
+        let due = |row: &Row| row.get::<_, Option<i64>>(1).map(|due_ms| self.skew.to_local(due_ms));
         Ok(rows.iter().map(|row| DeliveryState::of(row.get(0), due(row))).collect())
     }
 
@@ -177,8 +190,8 @@ impl Reads {
     pub async fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
         let until_ms = self.skew.to_database(until_ms);
         let mut due = lanes::due(&get(&self.pool).await?, self.node(), endpoint, until_ms, limit).await?;
-        due.rows.iter_mut().for_each(|row| row.due_ms = self.skew.from_database(row.due_ms));
-        due.next_ms = due.next_ms.map(|next_ms| self.skew.from_database(next_ms));
+        due.rows.iter_mut().for_each(|row| row.due_ms = self.skew.to_local(row.due_ms));
+        due.next_ms = due.next_ms.map(|next_ms| self.skew.to_local(next_ms));
         Ok(due)
     }
 
@@ -193,7 +206,7 @@ impl Reads {
 
     pub async fn waiting_endpoints(&self) -> Result<Vec<(EndpointId, i64)>, StoreError> {
         let waiting = lanes::waiting_endpoints(&get(&self.pool).await?, self.node()).await?;
-        Ok(waiting.into_iter().map(|(endpoint, due_ms)| (endpoint, self.skew.from_database(due_ms))).collect())
+        Ok(waiting.into_iter().map(|(endpoint, due_ms)| (endpoint, self.skew.to_local(due_ms))).collect())
     }
 }
 
@@ -209,6 +222,7 @@ fn message(row: &Row) -> Message {
         created_ms: row.get(7),
         payload: Bytes::copy_from_slice(row.get(8)),
         deliver: deliver_from(row.get(9)),
+        chain: row.get::<_, Option<&[u8]>>(10).map(endpoints_from).unwrap_or_default(),
     }
 }
 
@@ -228,6 +242,7 @@ fn attempt(row: &Row) -> Attempt {
         duration_ms: row.get(9),
         manual: row.get(10),
         response: Bytes::copy_from_slice(row.get(11)),
+        reply: row.get(12),
     }
 }
 

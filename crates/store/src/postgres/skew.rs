@@ -34,7 +34,7 @@ impl Skew {
         steady_ms.saturating_add(self.0.load(Ordering::Relaxed))
     }
 
-    pub fn from_database(&self, ms: i64) -> i64 {
+    pub fn to_local(&self, ms: i64) -> i64 {
         ms.saturating_sub(self.0.load(Ordering::Relaxed))
     }
 }

@@ -1,6 +1,6 @@
 //! Messages into the transaction of a batch.
 
-use crate::columns::{deliver_ms, endpoint_bytes, endpoints_from, names_text};
+use crate::columns::{chain_bytes, deliver_ms, endpoint_bytes, endpoints_from, names_text};
 use crate::error::AppendError;
 use crate::id::{AppId, EndpointId, MessageId};
 use crate::message::{Appended, IdempotencyKey, NewMessage};
@@ -33,7 +33,7 @@ pub fn append(
         tx.prepare_cached("INSERT INTO event_ids VALUES (?, ?, ?)")?.execute(params![message.app.0, event_id, id.0])?;
     }
     let key = message.idempotency.as_ref();
-    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+    tx.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
         id.0,
         message.app.0,
         message.event_type,
@@ -47,7 +47,16 @@ pub fn append(
         message.class,
         names_text(&message.tags),
         deliver_ms(message.deliver),
+        chain_bytes(&message.chain),
     ])?;
+    if let (Some(object), Some(endpoint)) = (&message.object, message.endpoints.first()) {
+        tx.prepare_cached("INSERT OR REPLACE INTO addresses VALUES (?, ?, ?, ?)")?.execute(params![
+            message.app.0,
+            object,
+            endpoint.0,
+            message.created_ms
+        ])?;
+    }
     Ok(Ok(Appended::New(id)))
 }
 
@@ -73,11 +82,10 @@ fn event_id_taken(tx: &Transaction<'_>, app: AppId, event_id: &str) -> Result<bo
     tx.prepare_cached("SELECT 1 FROM event_ids WHERE app = ? AND event_id = ?")?.exists(params![app.0, event_id])
 }
 
-/// From now on the message goes to the endpoint too. False when there is no such message, or nothing of
-/// it to send.
+/// From now on the message goes to the endpoint too. False when there is no such message.
 pub fn add_endpoint(tx: &Transaction<'_>, message: MessageId, endpoint: EndpointId) -> Result<bool> {
     let found: Option<Vec<u8>> = tx
-        .prepare_cached("SELECT endpoints FROM messages WHERE id = ? AND length(payload) > 0")?
+        .prepare_cached("SELECT endpoints FROM messages WHERE id = ?")?
         .query_row([message.0], |row| row.get(0))
         .optional()?;
     let Some(bytes) = found else { return Ok(false) };

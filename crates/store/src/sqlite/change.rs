@@ -53,6 +53,7 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
         }
         Change::DeleteApplication { app, .. } => {
             tx.execute("DELETE FROM variables WHERE app = ?", [app.0])?;
+            tx.execute("DELETE FROM addresses WHERE app = ?", [app.0])?;
             tx.execute("DELETE FROM endpoints WHERE app = ?", [app.0])?;
             tx.execute("DELETE FROM api_keys WHERE app = ?", [app.0])?;
             tx.execute("DELETE FROM applications WHERE id = ?", [app.0])?

@@ -41,6 +41,12 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
             attempts.iter().try_for_each(|attempt| delete.execute([attempt.0]).map(drop))?;
             return Ok(Some(Ok(())));
         }
+        Change::ForgetAddresses { before_ms, limit } => tx
+            .prepare_cached(
+                "DELETE FROM addresses WHERE (app, object) IN
+                   (SELECT app, object FROM addresses WHERE set_ms < ? ORDER BY set_ms LIMIT ?)",
+            )?
+            .execute(params![before_ms, *limit as i64])?,
         Change::ClaimNotice { endpoint, now_ms, before_ms } => {
             let claimed = tx
                 .prepare_cached(
@@ -57,8 +63,10 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
 
 /// Schedules a delivery by hand. False when there is no such message, or nothing of it to send.
 fn send(tx: &Transaction<'_>, message: MessageId, endpoint: EndpointId, due_ms: i64) -> rusqlite::Result<bool> {
-    let found = add_endpoint(tx, message, endpoint)?;
+    let found =
+        tx.prepare_cached("SELECT 1 FROM messages WHERE id = ? AND length(payload) > 0")?.exists([message.0])?;
     if found {
+        add_endpoint(tx, message, endpoint)?;
         schedule(tx, &Scheduled { delivery: DeliveryKey { message, endpoint, manual: true }, due_ms, attempts: 0 })?;
     }
     Ok(found)

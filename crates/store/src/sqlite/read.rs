@@ -85,6 +85,18 @@ pub fn variables(conn: &Connection, app: AppId, endpoint: EndpointId, subject: &
     conn.prepare_cached(sql)?.query_map(params![app.0, endpoint.0, subject], row)?.collect()
 }
 
+/// Where messages about an object go, if anybody said so since then.
+pub fn address(conn: &Connection, app: AppId, object: &str, since_ms: i64) -> Result<Option<EndpointId>> {
+    conn.prepare_cached("SELECT endpoint FROM addresses WHERE app = ? AND object = ? AND set_ms >= ?")?
+        .query_row(params![app.0, object, since_ms], |row| row.get(0).map(EndpointId))
+        .optional()
+}
+
+/// Whether an endpoint has nothing that waits for it.
+pub fn has_nothing(conn: &Connection, endpoint: EndpointId) -> Result<bool> {
+    Ok(!conn.prepare_cached("SELECT 1 FROM schedule WHERE endpoint = ? LIMIT 1")?.exists([endpoint.0])?)
+}
+
 /// The replies to tell of, and the attempts in the list that have none to tell of any more.
 pub fn untold(conn: &Connection, limit: usize) -> Result<(Vec<Reply>, Vec<AttemptId>)> {
     let sql = format!(
@@ -210,6 +222,7 @@ pub fn message_row(row: &Row<'_>) -> Result<Message> {
         created_ms: row.get(7)?,
         payload: Bytes::from(row.get::<_, Vec<u8>>(8)?),
         deliver: deliver_from(row.get(9)?),
+        chain: endpoints_from(row.get_ref(10)?.as_blob_or_null()?.unwrap_or_default()),
     })
 }
 
@@ -226,5 +239,6 @@ fn attempt_row(row: &Row<'_>) -> Result<Attempt> {
         duration_ms: row.get(9)?,
         manual: row.get(10)?,
         response: Bytes::from(row.get::<_, Vec<u8>>(11)?),
+        reply: row.get(12)?,
     })
 }

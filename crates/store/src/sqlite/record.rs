@@ -1,5 +1,6 @@
 //! Finished attempts, and deliveries that are to wait, into the transaction of a batch.
 
+use super::append::add_endpoint;
 use crate::id::AttemptId;
 use crate::message::{AttemptRecord, DeliveryKey, Scheduled, Setting};
 use rusqlite::{Result, Transaction, params};
@@ -26,6 +27,10 @@ pub fn record(tx: &Transaction<'_>, id: AttemptId, attempt: &AttemptRecord) -> R
         tx.prepare_cached("INSERT INTO untold VALUES (?, ?)")?.execute([id.0, attempt.delivery.message.0])?;
     }
     attempt.settings.iter().try_for_each(|setting| set(tx, setting))?;
+    if let Some(next) = &attempt.next {
+        add_endpoint(tx, next.delivery.message, next.delivery.endpoint)?;
+        schedule(tx, next)?;
+    }
     match attempt.retry {
         Some(retry) => {
             schedule(tx, &Scheduled { delivery: attempt.delivery, due_ms: retry.due_ms, attempts: retry.attempts })

@@ -1,10 +1,10 @@
 //! Deliveries: where they stand, and what a crash leaves of them.
 
 use crate::world::*;
-use postrider_store::ChangeError;
 use postrider_store::config::Change;
 use postrider_store::message::{DeliveryState, NewMessage, Retry, Scheduled, Standing};
 use postrider_store::query::{AttemptFilter, AttemptsOf};
+use postrider_store::{ChangeError, Event};
 
 on_every_driver! {
     async fn where_a_delivery_stands_follows_from_its_attempts_and_its_schedule(place) {
@@ -75,6 +75,63 @@ on_every_driver! {
         assert!(world.store.message(world.app, id).await.unwrap().unwrap().payload.is_empty());
         let resend = Change::Resend { message: id, endpoint: world.endpoints[1], due_ms: NOW };
         assert!(matches!(world.store.change(world.app, resend, None).await, Err(ChangeError::NotFound)));
+    }
+}
+
+on_every_driver! {
+    async fn a_message_comes_to_the_next_of_its_chain_in_the_commit_that_ends_the_one_before(place) {
+        let mut world = World::new(place).await;
+        let [first, second] = [world.endpoints[0], world.endpoints[1]];
+        let chained = NewMessage { endpoints: vec![first], chain: vec![first, second], ..world.message("{}") };
+        let id = world.append(chained).await;
+        let next = Scheduled { delivery: delivery(id, second), due_ms: NOW, attempts: 0 };
+        for _ in 0..2 {
+            // Twice, as after a crash before the first was known to be committed.
+            world.record_with_next(delivery(id, first), next);
+        }
+        world.store.flush().await;
+        let message = world.store.message(world.app, id).await.unwrap().unwrap();
+        assert_eq!((message.endpoints, message.chain), (vec![first, second], vec![first, second]));
+        assert_eq!(world.store.due(second, NOW, 10).await.unwrap(), due(vec![next], None));
+        let mut begun = Vec::new();
+        while let Ok(event) = world.feed.events.try_recv() {
+            if let Event::Parked(rows) = event {
+                begun.extend(rows);
+            }
+        }
+        assert!(!begun.is_empty() && begun.iter().all(|row| *row == next), "delivery is told: {begun:?}");
+        let world = world.reopen(place).await;
+        assert_eq!(world.feed.recovered, 0, "all of it has an attempt or a row");
+    }
+}
+
+on_every_driver! {
+    async fn where_messages_about_an_object_go_is_the_last_word_that_was_accepted(place) {
+        let world = World::new(place).await;
+        let [first, second] = [world.endpoints[0], world.endpoints[1]];
+        let to = |endpoint, event_id: Option<&str>| NewMessage {
+            endpoints: vec![endpoint],
+            object: Some("SM1".into()),
+            event_id: event_id.map(str::to_owned),
+            ..world.message("{}")
+        };
+        let known = async |since_ms| world.store.address(world.app, "SM1".into(), since_ms).await.unwrap();
+        assert_eq!(known(0).await, None);
+        world.append(to(first, Some("e1"))).await;
+        assert_eq!(known(0).await, Some(first));
+        assert!(world.store.append(to(second, Some("e1"))).await.is_err(), "the event id is taken");
+        assert_eq!(known(0).await, Some(first), "what was refused says nothing");
+        world.append(to(second, None)).await;
+        assert_eq!((known(NOW).await, known(NOW + 1).await), (Some(second), None));
+        let forget = |before_ms| Change::ForgetAddresses { before_ms, limit: 10 };
+        assert!(matches!(world.store.change(world.app, forget(NOW), None).await, Err(ChangeError::NotFound)));
+        world.store.change(world.app, forget(NOW + 1), None).await.unwrap();
+        assert_eq!(known(0).await, None);
+        assert!(world.store.has_nothing(first).await.unwrap());
+        let row = Scheduled { delivery: delivery(world.append(world.message("1")).await, first), due_ms: NOW, attempts: 0 };
+        world.store.park(0, vec![row], false);
+        world.store.flush().await;
+        assert!(!world.store.has_nothing(first).await.unwrap());
     }
 }
 

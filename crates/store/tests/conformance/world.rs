@@ -107,6 +107,8 @@ impl World {
             tags: vec!["vip".into()],
             payload: Bytes::copy_from_slice(payload.as_bytes()),
             endpoints: self.endpoints.clone(),
+            chain: vec![],
+            object: None,
             deliver: Deliver::AtOnce,
             class: 90,
             routing: self.store.directory().app(self.app).unwrap().routing,
@@ -126,19 +128,12 @@ impl World {
     pub fn record(&self, delivery: DeliveryKey, success: bool, retry: Option<Retry>, stored: bool) {
         let error = (!success).then(|| ("status".to_owned(), "500".to_owned()));
         let outcome = AttemptOutcome { success, status: if success { 200 } else { 500 }, error };
-        let record = AttemptRecord {
-            reply: None,
-            settings: vec![],
-            delivery,
-            outcome,
-            url: "http://example.com".into(),
-            response: Bytes::from_static(b"body"),
-            started_ms: NOW,
-            duration_ms: 5,
-            retry,
-            stored,
-        };
-        self.store.record(0, vec![record]);
+        self.store.record(0, vec![AttemptRecord { outcome, retry, stored, ..attempt(delivery) }]);
+    }
+
+    /// A success that lets the message pass on.
+    pub fn record_with_next(&self, delivery: DeliveryKey, next: Scheduled) {
+        self.store.record(0, vec![AttemptRecord { next: Some(next), ..attempt(delivery) }]);
     }
 
     /// Closes the store and opens it again, as after a crash or a restart.
@@ -149,6 +144,23 @@ impl World {
         tokio::task::spawn_blocking(|| feed.writer.join().unwrap()).await.unwrap();
         let (store, feed) = place.open([1; 32]).await.unwrap();
         World { store, feed, app, endpoints }
+    }
+}
+
+/// One that succeeded.
+fn attempt(delivery: DeliveryKey) -> AttemptRecord {
+    AttemptRecord {
+        delivery,
+        outcome: AttemptOutcome { success: true, status: 200, error: None },
+        url: "http://example.com".into(),
+        response: Bytes::from_static(b"body"),
+        started_ms: NOW,
+        duration_ms: 5,
+        retry: None,
+        stored: false,
+        next: None,
+        reply: None,
+        settings: vec![],
     }
 }
 

@@ -1,0 +1,35 @@
+//! What a message is about, so that later ones about the same go where the first was sent to.
+
+use crate::contract::Contract;
+use crate::expression::{Compiled, Scope};
+use crate::payload::Json;
+use crate::render::RenderError;
+use crate::reply::message;
+use crate::state::is_name;
+use crate::view::MessageView;
+
+/// The `[address]` table of a contract.
+#[derive(Debug)]
+pub struct AddressRules {
+    pub object: Compiled,
+}
+
+impl Contract {
+    /// The name of what the message is about; `None`: nothing that an address is remembered for.
+    ///
+    /// # Errors
+    /// When the expression fails.
+    pub fn object(&self, view: &MessageView<'_>) -> Result<Option<String>, RenderError> {
+        let Some(rules) = &self.address else { return Ok(None) };
+        let vars = Scope::new(vec![
+            ("payload".to_owned(), Json::whole(view.payload.clone())),
+            ("message".to_owned(), message(view)),
+        ]);
+        let object = rules
+            .object
+            .eval(vars.value())
+            .map_err(|reason| RenderError::Expression { part: "address.object".to_owned(), reason })?;
+        let is_named = !object.is_undefined() && !object.is_none();
+        Ok(is_named.then(|| object.to_string()).filter(|name| is_name(name)))
+    }
+}

@@ -1,0 +1,33 @@
+//! Messages that have come to the next endpoint of their chain, into the transaction of a batch.
+
+use super::session::Param;
+use crate::message::Scheduled;
+use tokio_postgres::types::Type;
+
+/// From now on they go to that endpoint too. Its row in the schedule is written with the others.
+pub const NEXT: &str = "
+UPDATE messages m SET endpoints = m.endpoints || g.bytes
+FROM unnest($1::bigint[], $2::bytea[]) AS g (message, bytes)
+WHERE m.id = g.message AND NOT EXISTS
+  (SELECT 1 FROM generate_series(0, length(m.endpoints) / 8 - 1) n WHERE substring(m.endpoints FROM n * 8 + 1 FOR 8) = g.bytes)";
+
+#[derive(Default)]
+pub struct Links {
+    messages: Vec<i64>,
+    endpoints: Vec<Vec<u8>>,
+}
+
+impl Links {
+    pub fn push(&mut self, next: &Scheduled) {
+        self.messages.push(next.delivery.message.0);
+        self.endpoints.push(next.delivery.endpoint.0.to_be_bytes().to_vec());
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub fn params(&self) -> [Param<'_>; 2] {
+        [(&self.messages, Type::INT8_ARRAY), (&self.endpoints, Type::BYTEA_ARRAY)]
+    }
+}
