@@ -20,6 +20,12 @@ impl Idempotency {
         let scope = [&caller.key.0.to_be_bytes(), path.trim_end_matches('/').as_bytes(), b"\0", key.as_bytes()];
         Ok(Idempotency(IdempotencyKey { key: short(&scope), body: short(&[body]) }))
     }
+
+    /// The key of one of several things in the request.
+    pub(crate) fn of_item(self, n: usize) -> Idempotency {
+        let key = short(&[&self.0.key, &n.to_be_bytes()]);
+        Idempotency(IdempotencyKey { key, ..self.0 })
+    }
 }
 
 fn short(parts: &[&[u8]]) -> [u8; 16] {

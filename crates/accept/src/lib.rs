@@ -9,6 +9,7 @@
 
 mod address;
 mod application;
+mod batch;
 mod caller;
 mod check;
 mod customize;
@@ -35,6 +36,7 @@ mod token;
 
 pub use address::DeliverTo;
 pub use application::ApplicationDraft;
+pub use batch::MOST_IN_BATCH;
 pub use caller::{Caller, Right};
 pub use endpoint::{EndpointDraft, Rotation};
 pub use environment::{EnvironmentDraft, FIRST_ENV};

@@ -13,6 +13,7 @@ use postrider_store::message::{Appended, Deliver, Message, NewMessage};
 use postrider_store::{AppEntry, AppendError, RememberedAnswer};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 
 /// How far ahead a message may be scheduled: a year.
 const LATEST_MS: i64 = 366 * 86_400_000;
@@ -84,38 +85,67 @@ impl Accept {
     ) -> Result<Accepted, Refusal> {
         check_message(draft, self.clock.wall_ms())?;
         for _ in 0..TRIES {
-            let entry = match self.application(caller, app) {
-                // Another node may have made it a moment ago.
-                Err(Refusal::NotFound(_)) => {
-                    self.store.fresh().await?;
-                    self.application(caller, app)?
-                }
-                found => found?,
-            };
-            let target = match only {
-                Some(_) => Target { only, object: None },
-                None => self.target(caller, &entry, draft).await?,
-            };
-            let mut message = self.routed(&entry, draft, target);
-            let created_ms = self.clock.wall_ms();
-            message.created_ms = created_ms;
-            message.idempotency = idempotency.map(|idempotency| idempotency.0);
-            message.credential = Some(caller.key);
+            let entry = self.sending_application(caller, app).await?;
+            let message = self.to_store(caller, &entry, draft, only, idempotency).await?;
+            let created_ms = message.created_ms;
             match self.store.append(message).await {
-                Ok(Appended::New(id)) => {
-                    self.metrics.accepted.inc();
-                    return Ok(Accepted::New { id, created_ms });
-                }
-                Ok(Appended::Repeat(id)) => {
-                    let earlier = self.store.message(entry.app.id, id).await?;
-                    return earlier.map(Accepted::Repeat).ok_or(Refusal::NotFound("message"));
-                }
                 // An endpoint came, went or changed while the message was on its way: route again.
                 Err(AppendError::StaleRouting) => continue,
-                Err(error) => return Err(error.into()),
+                appended => return self.accepted(&entry, appended, created_ms).await,
             }
         }
         Err(AppendError::StaleRouting.into())
+    }
+
+    /// The application that a message is for.
+    pub(crate) async fn sending_application(&self, caller: Caller, app: &str) -> Result<Arc<AppEntry>, Refusal> {
+        match self.application(caller, app) {
+            // Another node may have made it a moment ago.
+            Err(Refusal::NotFound(_)) => {
+                self.store.fresh().await?;
+                self.application(caller, app)
+            }
+            found => found,
+        }
+    }
+
+    /// A checked message, routed as the application is now.
+    pub(crate) async fn to_store(
+        &self,
+        caller: Caller,
+        entry: &AppEntry,
+        draft: &MessageDraft,
+        only: Option<EndpointId>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<NewMessage, Refusal> {
+        let target = match only {
+            Some(_) => Target { only, object: None },
+            None => self.target(caller, entry, draft).await?,
+        };
+        let mut message = self.routed(entry, draft, target);
+        message.created_ms = self.clock.wall_ms();
+        message.idempotency = idempotency.map(|idempotency| idempotency.0);
+        message.credential = Some(caller.key);
+        Ok(message)
+    }
+
+    /// What its caller is told.
+    pub(crate) async fn accepted(
+        &self,
+        entry: &AppEntry,
+        appended: Result<Appended, AppendError>,
+        created_ms: i64,
+    ) -> Result<Accepted, Refusal> {
+        match appended? {
+            Appended::New(id) => {
+                self.metrics.accepted.inc();
+                Ok(Accepted::New { id, created_ms })
+            }
+            Appended::Repeat(id) => {
+                let earlier = self.store.message(entry.app.id, id).await?;
+                earlier.map(Accepted::Repeat).ok_or(Refusal::NotFound("message"))
+            }
+        }
     }
 
     /// The message as it is to be stored, but when and for whom.
@@ -205,7 +235,7 @@ pub(crate) fn disabled() -> Refusal {
     Refusal::Conflict { code: "endpoint_disabled", detail: "the endpoint is disabled; enable it first".into() }
 }
 
-fn check_message(draft: &MessageDraft, now_ms: i64) -> Result<(), Refusal> {
+pub(crate) fn check_message(draft: &MessageDraft, now_ms: i64) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     problems.check("eventType", check::event_type(&draft.event_type));
     if let Some(event_id) = &draft.event_id {

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use postrider_accept::{FieldProblem, Refusal};
 use postrider_store::StoreError;
 use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::{IntoResponses, ToSchema};
 
 /// An error: a stable code, and words for people.
@@ -119,8 +120,9 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
+impl ApiError {
+    /// Its status and its body.
+    pub fn parts(self) -> (StatusCode, Value) {
         match self {
             ApiError::Invalid(problems) => {
                 let item = |problem: FieldProblem| ValidationErrorItem {
@@ -129,15 +131,20 @@ impl IntoResponse for ApiError {
                     kind: problem.kind.to_owned(),
                 };
                 let body = ValidationError { detail: problems.into_iter().map(item).collect() };
-                (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+                (StatusCode::UNPROCESSABLE_ENTITY, json!(body))
             }
-            ApiError::Plain { status, code, detail } => {
-                let mut response = (status, Json(HttpErrorOut { code: code.to_owned(), detail })).into_response();
-                if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                }
-                response
-            }
+            ApiError::Plain { status, code, detail } => (status, json!(HttpErrorOut { code: code.to_owned(), detail })),
         }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, body) = self.parts();
+        let mut response = (status, Json(body)).into_response();
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }

@@ -258,7 +258,7 @@ async fn what_is_wrong_with_a_postgresql_database() {
     client
         .batch_execute(&format!(
             "ALTER DATABASE {name} SET synchronous_commit = off; UPDATE nodes SET adopted = true;
-             INSERT INTO postrider_schema (version) VALUES (5)"
+             INSERT INTO postrider_schema (version) SELECT max(version) + 1 FROM postrider_schema"
         ))
         .await
         .unwrap();

@@ -11,8 +11,13 @@ use tokio::sync::oneshot;
 #[expect(clippy::large_enum_variant, reason = "most of what comes is a message, which a box would allocate for")]
 pub enum Command {
     Append(NewMessage, oneshot::Sender<Result<Appended, AppendError>>),
+    /// Of one application, in one commit.
+    AppendMany(Vec<NewMessage>, oneshot::Sender<ManyAppended>),
     Change(Box<ChangeRequest>, oneshot::Sender<Result<Changed, ChangeError>>),
 }
+
+/// What became of each message, in their order.
+pub type ManyAppended = Vec<Result<Appended, AppendError>>;
 
 /// What delivery reports, with the tenure in which it did it: never refused, in order.
 pub enum Report {
@@ -63,16 +68,29 @@ pub struct ChangeRequest {
 #[expect(clippy::large_enum_variant, reason = "most of what comes is a message, which a box would allocate for")]
 pub enum Item {
     Append(NewMessage, oneshot::Sender<Result<Appended, AppendError>>),
+    AppendMany(Vec<NewMessage>, oneshot::Sender<ManyAppended>),
     Change(Box<ChangeRequest>, oneshot::Sender<Result<Changed, ChangeError>>),
     Attempts(Vec<AttemptRecord>),
     Park(Parked),
     Flush(oneshot::Sender<()>),
 }
 
+impl Item {
+    /// The messages that it adds.
+    pub fn messages(&self) -> &[NewMessage] {
+        match self {
+            Item::Append(message, _) => std::slice::from_ref(message),
+            Item::AppendMany(messages, _) => messages,
+            Item::Change(..) | Item::Attempts(_) | Item::Park(_) | Item::Flush(_) => &[],
+        }
+    }
+}
+
 impl From<Command> for Item {
     fn from(command: Command) -> Item {
         match command {
             Command::Append(message, reply) => Item::Append(message, reply),
+            Command::AppendMany(messages, reply) => Item::AppendMany(messages, reply),
             Command::Change(request, reply) => Item::Change(request, reply),
         }
     }
@@ -91,6 +109,7 @@ impl From<Report> for Item {
 /// An item's result, known before the commit and told after it.
 pub enum Outcome {
     Appended(Result<Appended, AppendError>),
+    AppendedMany(ManyAppended),
     Changed(Result<Changed, ChangeError>),
     Done,
 }
@@ -106,6 +125,7 @@ impl Batch {
         let rows = |item: &Item| match item {
             Item::Attempts(records) => records.len(),
             Item::Park(parked) => parked.rows.len(),
+            Item::AppendMany(messages, _) => messages.len(),
             _ => 1,
         };
         self.items.iter().map(rows).sum()
@@ -113,13 +133,13 @@ impl Batch {
 
     /// Messages in it.
     pub fn messages(&self) -> usize {
-        self.items.iter().filter(|item| matches!(item, Item::Append(..))).count()
+        self.items.iter().map(|item| item.messages().len()).sum()
     }
 
     /// Bytes in the log, about: what decides when to checkpoint.
     pub fn bytes(&self) -> usize {
         let bytes = |item: &Item| match item {
-            Item::Append(message, _) => message.payload.len() + 1_000,
+            Item::Append(..) | Item::AppendMany(..) => item.messages().iter().map(NewMessage::bytes).sum(),
             Item::Attempts(records) => records.iter().map(|record| record.response.len() + 500).sum(),
             Item::Park(parked) => parked.rows.len() * 200,
             _ => 8_000,
@@ -150,6 +170,10 @@ impl Batch {
                     let reply = std::mem::replace(reply, oneshot::channel().0);
                     drop(reply.send(Err(AppendError::Store(StoreError::Unavailable))));
                 }
+                Item::AppendMany(messages, reply) => {
+                    let reply = std::mem::replace(reply, oneshot::channel().0);
+                    drop(reply.send(refused(messages.len(), || StoreError::Unavailable)));
+                }
                 Item::Change(_, reply) => {
                     let reply = std::mem::replace(reply, oneshot::channel().0);
                     drop(reply.send(Err(ChangeError::Store(StoreError::Unavailable))));
@@ -165,6 +189,7 @@ impl Batch {
         for item in self.items {
             match item {
                 Item::Append(message, reply) => refuse(Command::Append(message, reply), &why),
+                Item::AppendMany(messages, reply) => refuse(Command::AppendMany(messages, reply), &why),
                 Item::Change(request, reply) => refuse(Command::Change(request, reply), &why),
                 Item::Attempts(records) => kept.push(Report::Attempts(tenure, records)),
                 Item::Park(parked) => kept.push(Report::Park(tenure, parked)),
@@ -178,6 +203,12 @@ impl Batch {
 pub fn refuse(command: Command, why: impl Fn() -> StoreError) {
     match command {
         Command::Append(_, reply) => drop(reply.send(Err(AppendError::Store(why())))),
+        Command::AppendMany(messages, reply) => drop(reply.send(refused(messages.len(), why))),
         Command::Change(_, reply) => drop(reply.send(Err(ChangeError::Store(why())))),
     }
+}
+
+/// The same refusal for each of so many.
+fn refused(count: usize, why: impl Fn() -> StoreError) -> ManyAppended {
+    (0..count).map(|_| Err(AppendError::Store(why()))).collect()
 }

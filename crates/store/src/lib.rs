@@ -252,6 +252,23 @@ impl Store {
         answer.await.unwrap_or(Err(AppendError::Store(StoreError::Closed)))
     }
 
+    /// Commits messages of one application together. Returns when they are on disk, with what became of each; one
+    /// that is refused leaves the others alone.
+    pub async fn append_many(&self, messages: Vec<NewMessage>) -> Vec<Result<Appended, AppendError>> {
+        let count = messages.len();
+        let failed = |error: fn() -> StoreError| (0..count).map(|_| Err(AppendError::Store(error()))).collect();
+        if messages.is_empty() {
+            return vec![];
+        }
+        let (reply, answer) = oneshot::channel();
+        match self.command(Command::AppendMany(messages, reply)) {
+            Ok(()) => answer.await.unwrap_or_else(|_| failed(|| StoreError::Closed)),
+            Err(StoreError::Busy) => failed(|| StoreError::Busy),
+            Err(StoreError::Unavailable) => failed(|| StoreError::Unavailable),
+            Err(_) => failed(|| StoreError::Closed),
+        }
+    }
+
     /// Commits a change, and the answer to keep for its idempotency key. When it returns, the
     /// directory shows it. `app` is whose turn it takes; `AppId(0)` outside applications.
     pub async fn change(

@@ -75,6 +75,13 @@ pub struct NewMessage {
     pub credential: Option<KeyId>,
 }
 
+impl NewMessage {
+    /// Bytes in the log, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.payload.len() + 1_000
+    }
+}
+
 /// What a caller's `idempotency-key` stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {

@@ -9,7 +9,7 @@ use crate::Tenure;
 use crate::backend::{Backend, CommitError, Committed};
 use crate::batch::{Batch, Command, Item, Outcome, Parked, Report, refuse};
 use crate::directory::Directory;
-use crate::error::StoreError;
+use crate::error::{AppendError, StoreError};
 use crate::event::Event;
 use crate::fair::FairQueue;
 use crate::id::{AppId, MessageId};
@@ -155,11 +155,14 @@ impl<B: Backend> Writer<B> {
         for (item, outcome) in batch.items.into_iter().zip(committed.outcomes) {
             match (item, outcome) {
                 (Item::Append(message, reply), Outcome::Appended(result)) => {
-                    if let Ok(Appended::New(id)) = result {
-                        self.watermark.committed(id, message.endpoints.len());
-                        accepted.push(Arc::new(stored(id, message)));
-                    }
+                    accepted.extend(self.accepted(message, &result));
                     replies.push(Box::new(move || drop(reply.send(result))));
+                }
+                (Item::AppendMany(messages, reply), Outcome::AppendedMany(results)) => {
+                    for (message, result) in messages.into_iter().zip(&results) {
+                        accepted.extend(self.accepted(message, result));
+                    }
+                    replies.push(Box::new(move || drop(reply.send(results))));
                 }
                 (Item::Change(_, reply), Outcome::Changed(result)) => {
                     replies.push(Box::new(move || drop(reply.send(result))));
@@ -181,7 +184,7 @@ impl<B: Backend> Writer<B> {
                     self.send(Event::Parked(rows));
                 }
                 (Item::Flush(reply), _) => replies.push(Box::new(move || reply.send(()).unwrap_or_default())),
-                (Item::Append(..) | Item::Change(..), _) => {}
+                (Item::Append(..) | Item::AppendMany(..) | Item::Change(..), _) => {}
             }
         }
         if !accepted.is_empty() {
@@ -194,6 +197,13 @@ impl<B: Backend> Writer<B> {
             self.send(Event::Parked(begun));
         }
         replies.into_iter().for_each(|reply| reply());
+    }
+
+    /// The message as delivery gets it, if it is a new one.
+    fn accepted(&mut self, message: NewMessage, result: &Result<Appended, AppendError>) -> Option<Arc<Message>> {
+        let Ok(Appended::New(id)) = result else { return None };
+        self.watermark.committed(*id, message.endpoints.len());
+        Some(Arc::new(stored(*id, message)))
     }
 
     /// Waits when delivery is behind: acceptance then slows down instead of memory filling up.
@@ -326,10 +336,9 @@ impl<B: Backend> Writer<B> {
         let mut bytes = 0;
         for _ in 0..BATCH_ITEMS {
             let Some(command) = waiting.commands.pop() else { break };
-            if let Command::Append(message, _) = &command {
-                bytes += message.payload.len();
-            }
-            batch.items.push(command.into());
+            let item = Item::from(command);
+            bytes += item.messages().iter().map(NewMessage::bytes).sum::<usize>();
+            batch.items.push(item);
             if bytes >= BATCH_BYTES {
                 break;
             }
@@ -341,6 +350,7 @@ impl<B: Backend> Writer<B> {
 fn application(command: &Command) -> AppId {
     match command {
         Command::Append(message, _) => message.app,
+        Command::AppendMany(messages, _) => messages.first().map_or(AppId(0), |message| message.app),
         Command::Change(request, _) => request.app,
     }
 }

@@ -219,21 +219,10 @@ async fn create(
     let with_content = query.flag("with_content")?.unwrap_or(true);
     let wait = seconds_to_wait(&query)?;
     let idempotency = idempotency.with(auth.0, &body.bytes)?;
-    let given: MessageIn<'_> = parse(&body.bytes)?;
-    not_offered(&given)?;
-    let deliver_at = given.deliver_at.as_deref().map(timestamp::parse).transpose();
-    let by_hours = given.payload_retention_hours.map(|hours| u16::try_from(hours.div_ceil(24)).unwrap_or(u16::MAX));
-    let draft = MessageDraft {
-        event_type: given.event_type,
-        event_id: given.event_id,
-        channels: given.channels.unwrap_or_default(),
-        tags: given.tags.unwrap_or_default(),
-        payload: body.bytes.slice_ref(given.payload.get().as_bytes()),
-        retention_days: given.payload_retention_period.or(by_hours),
-        deliver_at_ms: deliver_at.map_err(|msg| ApiError::field("deliverAt", msg))?,
-        deliver_to: given.deliver_to.map(DeliverTo::try_from).transpose()?,
-    };
-    if let Some(application) = given.application {
+    let mut given: MessageIn<'_> = parse(&body.bytes)?;
+    let application = given.application.take();
+    let draft = draft(&body.bytes, given)?;
+    if let Some(application) = application {
         api.accept.ensure_application(auth.0, &app, application.try_into()?).await?;
     }
     let answer = api.accept.accept(auth.0, &app, &draft, idempotency).await?;
@@ -242,6 +231,23 @@ async fn create(
         shown.reply = Some(awaited(&api, auth.0, (&app, &shown.id), wait).await?);
     }
     Ok((StatusCode::ACCEPTED, Json(shown)))
+}
+
+/// What was given in `body`, checked as far as it is the API's own.
+pub fn draft(body: &Bytes, given: MessageIn<'_>) -> Result<MessageDraft, ApiError> {
+    not_offered(&given)?;
+    let deliver_at = given.deliver_at.as_deref().map(timestamp::parse).transpose();
+    let by_hours = given.payload_retention_hours.map(|hours| u16::try_from(hours.div_ceil(24)).unwrap_or(u16::MAX));
+    Ok(MessageDraft {
+        event_type: given.event_type,
+        event_id: given.event_id,
+        channels: given.channels.unwrap_or_default(),
+        tags: given.tags.unwrap_or_default(),
+        payload: body.slice_ref(given.payload.get().as_bytes()),
+        retention_days: given.payload_retention_period.or(by_hours),
+        deliver_at_ms: deliver_at.map_err(|msg| ApiError::field("deliverAt", msg))?,
+        deliver_to: given.deliver_to.map(DeliverTo::try_from).transpose()?,
+    })
 }
 
 fn seconds_to_wait(query: &Query) -> Result<Option<Duration>, ApiError> {

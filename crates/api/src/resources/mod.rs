@@ -16,6 +16,7 @@ mod expunge;
 mod health;
 mod key;
 mod message;
+mod message_batch;
 mod metrics;
 mod not_implemented;
 mod operational;
@@ -44,6 +45,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(endpoint_headers::routes())
         .merge(event_type::routes())
         .merge(message::routes())
+        .merge(message_batch::routes())
         .merge(attempt::routes())
         .merge(attempted::routes())
         .merge(endpoint_error::routes())

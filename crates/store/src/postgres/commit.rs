@@ -331,10 +331,7 @@ impl Postgres {
     /// The outcome of each item of a batch that is committed.
     async fn answer(&mut self, batch: &Batch, inserted: &HashSet<i64>) -> Result<Committed, CommitError> {
         let sent = self.sent.take().unwrap_or(Sent { messages: vec![], changes: vec![] });
-        let asked = batch.items.iter().filter_map(|item| match item {
-            Item::Append(message, _) => Some(message),
-            _ => None,
-        });
+        let asked = batch.items.iter().flat_map(Item::messages);
         let refused: Vec<&NewMessage> =
             asked.zip(&sent.messages).filter(|(_, id)| !inserted.contains(id)).map(|(message, _)| message).collect();
         let mut reasons = self.reasons(&refused).await.into_iter();
@@ -348,11 +345,13 @@ impl Postgres {
         }
         let (mut ids, mut changed) = (sent.messages.iter(), sent.changes.into_iter());
         let mut changes = Vec::new();
+        let mut appended = || match ids.next().filter(|id| inserted.contains(id)) {
+            Some(id) => Ok(Appended::New(MessageId(*id))),
+            None => reasons.next().unwrap_or(Err(AppendError::StaleRouting)),
+        };
         let outcomes = batch.items.iter().map(|item| match item {
-            Item::Append(..) => Outcome::Appended(match ids.next().filter(|id| inserted.contains(id)) {
-                Some(id) => Ok(Appended::New(MessageId(*id))),
-                None => reasons.next().unwrap_or(Err(AppendError::StaleRouting)),
-            }),
+            Item::Append(..) => Outcome::Appended(appended()),
+            Item::AppendMany(messages, _) => Outcome::AppendedMany(messages.iter().map(|_| appended()).collect()),
             Item::Change(request, _) => {
                 let result = changed.next().unwrap_or(Err(ChangeError::Outdated));
                 // Everything else was read back from the database by the refresh.

@@ -42,11 +42,13 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
     };
     for item in &batch.items {
         match item {
-            Item::Append(message, _) => {
-                let id = MessageId(ids.next(now_ms));
-                plan.partitions.insert(Partition::of_message(message.class, id.0));
-                plan.messages.push(id, message);
-                plan.addresses.push(id.0, message);
+            Item::Append(..) | Item::AppendMany(..) => {
+                for message in item.messages() {
+                    let id = MessageId(ids.next(now_ms));
+                    plan.partitions.insert(Partition::of_message(message.class, id.0));
+                    plan.messages.push(id, message);
+                    plan.addresses.push(id.0, message);
+                }
             }
             Item::Change(request, _) => plan.changes.push(request),
             Item::Attempts(records) => {

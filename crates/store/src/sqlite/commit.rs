@@ -43,12 +43,17 @@ impl Backend for Sqlite {
         }
         let mut changes = Vec::new();
         for (item, outcome) in batch.items.iter().zip(&outcomes) {
-            match (item, outcome) {
-                (Item::Append(message, _), Outcome::Appended(Ok(Appended::New(id)))) => {
-                    if let Some(key) = message.idempotency {
-                        self.recent.add(RecentKey { key, message: *id });
-                    }
+            let results = match outcome {
+                Outcome::Appended(result) => std::slice::from_ref(result),
+                Outcome::AppendedMany(results) => results,
+                Outcome::Changed(_) | Outcome::Done => &[],
+            };
+            for (message, result) in item.messages().iter().zip(results) {
+                if let (Ok(Appended::New(id)), Some(key)) = (result, message.idempotency) {
+                    self.recent.add(RecentKey { key, message: *id });
                 }
+            }
+            match (item, outcome) {
                 (Item::Change(request, _), Outcome::Changed(Ok(Changed::Applied))) => {
                     changes.push(request.change.clone())
                 }
@@ -135,6 +140,10 @@ impl Scope<'_> {
     fn item(&mut self, item: &Item) -> rusqlite::Result<Outcome> {
         match item {
             Item::Append(message, _) => return Ok(Outcome::Appended(self.append(message)?)),
+            Item::AppendMany(messages, _) => {
+                let results = messages.iter().map(|message| self.append(message));
+                return Ok(Outcome::AppendedMany(results.collect::<rusqlite::Result<_>>()?));
+            }
             Item::Attempts(records) => {
                 for attempt in records {
                     record(&self.tx, AttemptId(self.ids.next(self.now_ms)), attempt)?;

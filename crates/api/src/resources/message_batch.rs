@@ -1,0 +1,106 @@
+//! `…/msg/batch`: many messages in one request.
+
+use super::message::{MessageIn, MessageOut, accepted, draft};
+use crate::Api;
+use crate::auth::SenderAuth;
+use crate::body::{Raw, parse};
+use crate::error::{ApiError, Errors};
+use crate::idempotency::IdempotencyHeader;
+use crate::query::Query;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use postrider_accept::{Accepted, MessageDraft, Refusal};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(create_batch))
+}
+
+/// Messages of one application.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct MessageBatchIn<'a> {
+    #[serde(borrow)]
+    #[schema(value_type = Vec<MessageIn>, min_items = 1, max_items = 1000)]
+    pub messages: Vec<&'a RawValue>,
+}
+
+/// What became of each message, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessageBatchOut {
+    pub data: Vec<MessageBatchItemOut>,
+}
+
+/// The answer that a message would have had by itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessageBatchItemOut {
+    /// 202, or the status of the error.
+    #[schema(minimum = 200, maximum = 599)]
+    pub status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageOut>,
+    /// As the body of that status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub error: Option<Value>,
+}
+
+impl MessageBatchItemOut {
+    fn refused(error: ApiError) -> MessageBatchItemOut {
+        let (status, body) = error.parts();
+        MessageBatchItemOut { status: status.as_u16(), message: None, error: Some(body) }
+    }
+}
+
+fn read(body: &Bytes, item: &RawValue) -> Result<MessageDraft, ApiError> {
+    let item = body.slice_ref(item.get().as_bytes());
+    let given: MessageIn<'_> = parse(&item)?;
+    if given.application.is_some() {
+        return Err(ApiError::field("application", "is not taken in a batch; make the application first"));
+    }
+    draft(&item, given)
+}
+
+/// Create Messages
+///
+/// Accepts up to 1,000 messages in one commit. Each has an answer of its own: one that is refused leaves the others
+/// alone. The same `idempotency-key` with the same body is answered with the same messages.
+#[utoipa::path(post, path = "/api/v1/app/{app_id}/msg/batch", tag = "Message",
+    operation_id = "v1.message.create-batch",
+    params(("app_id" = String, Path), ("with_content" = Option<bool>, Query),
+        ("idempotency-key" = Option<String>, Header)),
+    request_body = MessageBatchIn, responses((status = 202, body = MessageBatchOut), Errors))]
+async fn create_batch(
+    State(api): State<Api>,
+    auth: SenderAuth,
+    Path(app): Path<String>,
+    query: Query,
+    key: IdempotencyHeader,
+    body: Raw,
+) -> Result<(StatusCode, Json<MessageBatchOut>), ApiError> {
+    let with_content = query.flag("with_content")?.unwrap_or(false);
+    let idempotency = key.with(auth.0, &body.bytes)?;
+    let given: MessageBatchIn<'_> = parse(&body.bytes)?;
+    let read: Vec<_> = given.messages.iter().map(|item| read(&body.bytes, item)).collect();
+    // What can't be read keeps its place, so that a batch sent again is numbered alike.
+    let drafts: Vec<MessageDraft> =
+        read.iter().map(|read| read.as_ref().map_or_else(|_| MessageDraft::default(), MessageDraft::clone)).collect();
+    let results = api.accept.accept_many(auth.0, &app, &drafts, idempotency).await?;
+    let ids = api.accept.store().ids();
+    let item = |(read, result): (Result<MessageDraft, ApiError>, Result<Accepted, Refusal>)| match (read, result) {
+        (Err(error), _) => MessageBatchItemOut::refused(error),
+        (_, Err(refusal)) => MessageBatchItemOut::refused(refusal.into()),
+        (Ok(draft), Ok(answer)) => {
+            let message = accepted(ids, answer, draft, with_content);
+            MessageBatchItemOut { status: StatusCode::ACCEPTED.as_u16(), message: Some(message), error: None }
+        }
+    };
+    let data = read.into_iter().zip(results).map(item).collect();
+    Ok((StatusCode::ACCEPTED, Json(MessageBatchOut { data })))
+}
