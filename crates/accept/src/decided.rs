@@ -27,6 +27,8 @@ pub fn as_decided(
     let changed = [
         changes("contract", !given.contract.is_empty(), given.contract == fixed.contract),
         changes("priority", given.priority.is_some(), given.priority == fixed.priority),
+        changes("ordered", given.ordered, given.ordered == fixed.ordered),
+        changes("poll", given.poll, given.poll == fixed.poll),
         changes("actions", !given.actions.is_empty(), given.actions == fixed.actions),
         changes("throttleRate", given.throttle_rate.is_some(), given.throttle_rate == fixed.throttle_rate),
         changes("maxConcurrency", given.max_concurrency.is_some(), given.max_concurrency == fixed.max_concurrency),
@@ -40,6 +42,8 @@ pub fn as_decided(
     }
     given.contract = fixed.contract;
     given.priority = fixed.priority;
+    given.ordered = fixed.ordered;
+    given.poll = fixed.poll;
     given.actions = fixed.actions;
     given.throttle_rate = fixed.throttle_rate;
     given.max_concurrency = fixed.max_concurrency;

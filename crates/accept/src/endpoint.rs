@@ -212,7 +212,19 @@ impl Accept {
         let settings = &draft.settings;
         let mut problems = Problems::default();
         problems.check("uid", check::uid(draft.uid.as_deref()));
-        problems.check("url", self.check_url(contract, &settings.url));
+        match settings.poll {
+            true if !settings.url.is_empty() => {
+                problems.add("url", "is not used where messages are pulled; leave it out")
+            }
+            true => {}
+            false if settings.url.is_empty() => {
+                problems.add("url", "is missing; give one such as https://example.com/hook")
+            }
+            false => problems.check("url", self.check_url(contract, &settings.url)),
+        }
+        if settings.poll && (settings.priority.is_some() || settings.ordered) {
+            problems.add("poll", "goes with neither priority nor ordered: consumers read in order, whatever others do");
+        }
         problems.check("metadata", check::metadata(&settings.metadata));
         problems.check("throttleRate", check::rate(settings.throttle_rate));
         if settings.description.len() > 4_096 {

@@ -155,11 +155,8 @@ impl Accept {
             let environment = self.store.directory().environment(entry.app.env)?;
             environment.settings.retention_days
         });
-        let Route { endpoints, chain } = match target.only {
-            Some(endpoint) => {
-                let found = entry.endpoints.contains_key(&endpoint).then_some(endpoint);
-                Route { endpoints: found.into_iter().collect(), chain: vec![] }
-            }
+        let Route { endpoints, chain, ordered, polled } = match target.only {
+            Some(endpoint) => Route::only(entry, endpoint),
             None => self.route(entry, &routed),
         };
         NewMessage {
@@ -171,6 +168,8 @@ impl Accept {
             payload: draft.payload.clone(),
             endpoints,
             chain,
+            ordered,
+            polled,
             object: target.object,
             deliver: draft.deliver_at_ms.map_or(Deliver::AtOnce, Deliver::At),
             class: self.rules.retention.class(days),

@@ -78,8 +78,8 @@ impl Accept {
         for _ in 0..TRIES {
             let Some(entry) = self.operational(about.app.env) else { return Ok(()) };
             let routed = Routed { event_type: event, channels: &[], payload: &payload };
-            let Route { endpoints, chain } = self.route(&entry, &routed);
-            if endpoints.is_empty() {
+            let Route { endpoints, chain, ordered, polled } = self.route(&entry, &routed);
+            if endpoints.is_empty() && polled.is_empty() {
                 return Ok(());
             }
             let message = NewMessage {
@@ -91,6 +91,8 @@ impl Accept {
                 payload: payload.clone(),
                 endpoints,
                 chain,
+                ordered,
+                polled,
                 object: None,
                 deliver: Deliver::AtOnce,
                 class: self.rules.retention.class(None),

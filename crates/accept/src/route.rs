@@ -22,6 +22,26 @@ pub(crate) struct Route {
     pub endpoints: Vec<EndpointId>,
     /// One after the other; the first of them is in `endpoints` too.
     pub chain: Vec<EndpointId>,
+    /// Those of `endpoints` that want their messages in order.
+    pub ordered: Vec<EndpointId>,
+    /// Not sent there: whoever pulls it finds it.
+    pub polled: Vec<EndpointId>,
+}
+
+impl Route {
+    /// To one endpoint alone, if it is there.
+    pub fn only(entry: &AppEntry, endpoint: EndpointId) -> Route {
+        let found = entry.endpoints.get(&endpoint);
+        let by = |wanted: fn(&Endpoint) -> bool| -> Vec<EndpointId> {
+            found.filter(|row| wanted(row)).map(|row| row.id).into_iter().collect()
+        };
+        Route {
+            endpoints: by(|row| !row.settings.poll),
+            chain: vec![],
+            ordered: by(|row| !row.settings.poll && row.settings.ordered),
+            polled: by(|row| row.settings.poll),
+        }
+    }
 }
 
 impl Accept {
@@ -30,14 +50,21 @@ impl Accept {
         // Parsed once, and only if an endpoint looks into it.
         let mut parsed = None;
         let wanted = entry.endpoints.values().filter(|endpoint| self.wants(endpoint, message, &mut parsed));
-        let (chained, mut at_once): (Vec<_>, Vec<_>) =
-            wanted.map(|endpoint| (endpoint.settings.priority, endpoint.id)).partition(|(place, _)| place.is_some());
-        let mut chain = chained;
+        let (polled, sent): (Vec<_>, Vec<_>) = wanted.partition(|endpoint| endpoint.settings.poll);
+        let places = sent.iter().map(|endpoint| (endpoint.settings.priority, endpoint.id));
+        let (mut chain, mut at_once): (Vec<_>, Vec<_>) = places.partition(|(place, _)| place.is_some());
         chain.sort_unstable();
         at_once.extend(chain.first());
         let ids = |places: Vec<(Option<u32>, EndpointId)>| places.into_iter().map(|(_, id)| id).collect();
-        // One alone has nobody to pass the message on to.
-        Route { endpoints: ids(at_once), chain: if chain.len() > 1 { ids(chain) } else { vec![] } }
+        let endpoints: Vec<EndpointId> = ids(at_once);
+        let in_order = |id: &EndpointId| entry.endpoints.get(id).is_some_and(|row| row.settings.ordered);
+        Route {
+            ordered: endpoints.iter().copied().filter(in_order).collect(),
+            endpoints,
+            // One alone has nobody to pass the message on to.
+            chain: if chain.len() > 1 { ids(chain) } else { vec![] },
+            polled: polled.into_iter().map(|endpoint| endpoint.id).collect(),
+        }
     }
 
     /// Whether an endpoint wants a message. `parsed` keeps the payload for the next endpoint.

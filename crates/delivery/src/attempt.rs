@@ -9,7 +9,9 @@ use postrider_clock::Clock;
 use postrider_contract::{Answer, Book, Contract, Outcome};
 use postrider_egress::{Call, Egress, Reply, SendError};
 use postrider_store::config::Endpoint;
-use postrider_store::message::{self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, Scheduled};
+use postrider_store::message::{
+    self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, SKIPPED, Scheduled,
+};
 use postrider_store::{AppEntry, Store};
 use postrider_template::Variables;
 use std::sync::Arc;
@@ -115,10 +117,11 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
     let ended = match &found {
         None => Ended::cancelled("the endpoint was deleted"),
         Some((_, endpoint)) if endpoint.settings.disabled => Ended::cancelled("the endpoint is disabled"),
+        Some(_) if job.attempts == SKIPPED => Ended::cancelled("it was left out by hand"),
         Some((app, endpoint)) => run(tools, job, app, endpoint).await,
     };
     let now = tools.clock.steady_ms();
-    let tries = job.attempts + 1;
+    let tries = job.attempts.saturating_add(1);
     let retry = match (&found, ended.judged) {
         (Some((_, endpoint)), Outcome::Retry) => retry(tools, endpoint, tries, random, ended.retry_after, now),
         _ => None,

@@ -6,6 +6,7 @@
 
 use crate::health::Health;
 use crate::job::Job;
+use crate::line::Line;
 use crate::pace::Pace;
 use postrider_store::AppEntry;
 use postrider_store::config::Endpoint;
@@ -39,6 +40,8 @@ pub struct LaneSettings {
     pub gone: bool,
     /// Has limits that hold over all nodes: then only the node that owns the lane sends to it.
     pub limited: bool,
+    /// One delivery at a time, in the order in which the store has them, where all of them lie.
+    pub ordered: bool,
 }
 
 /// See the module.
@@ -64,12 +67,15 @@ pub struct Lane {
     /// The first due time of what may lie in the store.
     stored_due: Option<i64>,
     loading: Option<Loading>,
+    line: Line,
 }
 
 /// A page on its way; what is recorded meanwhile may still be on it.
 #[derive(Debug, Default)]
 struct Loading {
     recorded: HashSet<(MessageId, bool)>,
+    /// In line, one is to be tried again: what comes behind it on the page must not go before it.
+    outdated: bool,
 }
 
 /// A page to ask the store for.
@@ -77,6 +83,8 @@ struct Loading {
 pub struct PageRequest {
     pub until_ms: i64,
     pub limit: usize,
+    /// In order, from the front of the line.
+    pub ordered: bool,
 }
 
 impl Lane {
@@ -96,6 +104,7 @@ impl Lane {
             known: HashSet::new(),
             stored_due: None,
             loading: None,
+            line: Line::default(),
         }
     }
 
@@ -116,6 +125,7 @@ impl Lane {
         }
         let job = self.ready.pop_front()?;
         self.running += 1;
+        self.line.started(job.delivery);
         if self.settings.limited {
             self.keep_until = now_ms + KEEP_MS;
         }
@@ -127,7 +137,15 @@ impl Lane {
 
     pub fn may_start(&self, now_ms: i64) -> bool {
         let window = self.window.min(self.settings.max_concurrency);
+        if self.is_in_line() && !self.line.is_free() {
+            return false;
+        }
         !self.ready.is_empty() && (self.settings.gone || (self.running < window && now_ms >= self.held_until()))
+    }
+
+    /// Whether deliveries go one by one. What is cancelled needs no order.
+    fn is_in_line(&self) -> bool {
+        self.settings.ordered && !self.settings.gone
     }
 
     fn held_until(&self) -> i64 {
@@ -153,6 +171,9 @@ impl Lane {
             // It is another lane now, one that the endpoints of the application share, or its own again.
             self.owned = false;
         }
+        if settings.ordered != self.settings.ordered {
+            self.line = Line::default();
+        }
         self.settings = settings;
         self.hold_until = 0;
         self.window = self.window.max(FIRST_WINDOW);
@@ -164,27 +185,43 @@ impl Lane {
         if let Some(loading) = &mut self.loading {
             loading.recorded.insert(key(delivery));
         }
+        self.line.recorded(delivery);
         if let Some(retry) = retry {
+            if self.is_in_line() && !delivery.manual {
+                // Nobody passes it: what is ready behind it is read again when its time has come.
+                self.forget_ready();
+                self.line.hold(retry.due_ms);
+                self.stored_due = None;
+                if let Some(loading) = &mut self.loading {
+                    loading.outdated = true;
+                }
+            }
             self.stored_at(retry.due_ms);
         }
     }
 
+    /// Looks at the front of the line anew, though it is held: something there has changed.
+    pub fn look_again(&mut self) {
+        self.line.release();
+    }
+
     /// A delivery that is not in memory lies in the store, due at `due_ms`.
     pub fn stored_at(&mut self, due_ms: i64) {
+        let due_ms = if self.is_in_line() { self.line.not_before(due_ms) } else { due_ms };
         self.stored_due = Some(self.stored_due.map_or(due_ms, |first| first.min(due_ms)));
     }
 
     /// The page to load now, if any.
     pub fn wants_page(&mut self, now_ms: i64) -> Option<PageRequest> {
         let due = self.stored_due?;
-        if self.loading.is_some() || self.ready.len() >= READY_LOW || (due > now_ms && !self.settings.gone) {
+        if self.loading.is_some() || self.ready.len() >= self.enough() || (due > now_ms && !self.settings.gone) {
             return None;
         }
         self.stored_due = None;
         self.loading = Some(Loading::default());
         let until_ms = if self.settings.gone { i64::MAX } else { now_ms };
         // What is in memory is in the store's page too, so the page must be longer than that.
-        Some(PageRequest { until_ms, limit: PAGE + self.known.len() })
+        Some(PageRequest { until_ms, limit: PAGE + self.known.len(), ordered: self.is_in_line() })
     }
 
     /// Whether a new delivery must go through the schedule, for the node that owns the lane to find.
@@ -197,7 +234,15 @@ impl Lane {
         let Some(loading) = self.loading.take() else { return };
         self.owned = due.owned;
         let more = due.rows.len() >= request.limit;
-        for row in due.rows {
+        if request.ordered && (loading.outdated || !self.is_in_line()) {
+            // Or it is no line any more: read it otherwise.
+            self.stored_at(now_ms);
+            return;
+        }
+        if request.ordered {
+            self.page_in_order(&due.rows, &loading, now_ms);
+        }
+        for row in due.rows.into_iter().filter(|_| !request.ordered) {
             let key = key(row.delivery);
             if !self.known.contains(&key) && !loading.recorded.contains(&key) {
                 self.known.insert(key);
@@ -213,10 +258,33 @@ impl Lane {
         }
     }
 
+    /// The page has the whole front of the line, so it stands in the place of what was ready.
+    fn page_in_order(&mut self, rows: &[Scheduled], loading: &Loading, now_ms: i64) {
+        self.forget_ready();
+        self.line.release();
+        let mut held = false;
+        for row in rows {
+            let key = key(row.delivery);
+            if self.known.contains(&key) || loading.recorded.contains(&key) {
+                continue;
+            }
+            if !row.delivery.manual && row.due_ms > now_ms && !held {
+                held = true;
+                self.line.hold(row.due_ms);
+                self.stored_at(row.due_ms);
+            }
+            // What was sent by hand does not stand in line.
+            if row.delivery.manual || !held {
+                self.known.insert(key);
+                self.ready.push_back(Job::from_store(*row, now_ms));
+            }
+        }
+    }
+
     /// When to look at this lane again, steady ms.
     pub fn next_wake(&self) -> Option<i64> {
         let held = (!self.ready.is_empty()).then_some(self.held_until());
-        let due = self.stored_due.filter(|_| self.loading.is_none() && self.ready.len() < READY_LOW);
+        let due = self.stored_due.filter(|_| self.loading.is_none() && self.ready.len() < self.enough());
         let kept = (self.owned && self.keep_until > 0).then_some(self.keep_until);
         [held, due, kept].into_iter().flatten().min()
     }
@@ -239,6 +307,18 @@ impl Lane {
             self.known.remove(&key(job.delivery));
         }
         ready.iter().map(|job| Scheduled { delivery: job.delivery, due_ms: now_ms, attempts: job.attempts }).collect()
+    }
+
+    /// With so many ready no page is needed. In line, a page stands in the place of the last one, which must be done.
+    fn enough(&self) -> usize {
+        if self.is_in_line() { 1 } else { READY_LOW }
+    }
+
+    /// What is ready lies in the store, too.
+    fn forget_ready(&mut self) {
+        for job in self.ready.drain(..) {
+            self.known.remove(&key(job.delivery));
+        }
     }
 
     /// Reads the message's payload anew where it is in memory.
@@ -285,7 +365,9 @@ pub fn lane_settings(
             limited: shared
                 && (endpoint.settings.throttle_rate.is_some()
                     || endpoint.settings.max_concurrency.is_some()
+                    || endpoint.settings.ordered
                     || app.app.settings.throttle_rate.is_some()),
+            ordered: endpoint.settings.ordered,
         },
         None => LaneSettings {
             app: before.map_or(AppId(0), |lane| lane.settings.app),
@@ -294,6 +376,7 @@ pub fn lane_settings(
             app_rate: None,
             gone: true,
             limited: false,
+            ordered: false,
         },
     }
 }
@@ -304,7 +387,15 @@ mod tests {
     use postrider_store::id::EndpointId;
 
     fn settings() -> LaneSettings {
-        LaneSettings { app: AppId(1), max_concurrency: 64, rate: None, app_rate: None, gone: false, limited: false }
+        LaneSettings {
+            app: AppId(1),
+            max_concurrency: 64,
+            rate: None,
+            app_rate: None,
+            gone: false,
+            limited: false,
+            ordered: false,
+        }
     }
 
     fn job(n: i64) -> Job {

@@ -15,6 +15,7 @@ mod happening;
 mod health;
 mod job;
 mod lane;
+mod line;
 mod log;
 mod metrics;
 mod notice;

@@ -38,7 +38,10 @@ pub async fn load(
     endpoint: EndpointId,
     request: PageRequest,
 ) {
-    let result = tools.store.due(endpoint, request.until_ms, request.limit).await;
+    let result = match request.ordered {
+        true => tools.store.due_in_order(endpoint, request.until_ms, request.limit).await,
+        false => tools.store.due(endpoint, request.until_ms, request.limit).await,
+    };
     let _ = news.send(News::Page(tenure, Page { endpoint, request, result }));
 }
 

@@ -138,6 +138,9 @@ impl Runner {
         if let Err(error) = self.accept.forget_addresses().await {
             tracing::debug!(%error, "could not forget old addresses; trying again");
         }
+        if let Err(error) = self.accept.forget_polled().await {
+            tracing::debug!(%error, "could not forget what is no longer kept to be pulled; trying again");
+        }
         let before_ms = self.accept.clock().wall_ms() - KEEP_TOKENS_MS;
         if !self.accept.store().directory().has_tokens_ended_by(before_ms) {
             return;

@@ -423,3 +423,75 @@ async fn the_database_is_spoken_to_over_tls_and_must_be_who_it_says() {
     let output = node(&url("disable")).command().output().unwrap();
     assert!(!output.status.success(), "this server takes no plain connections");
 }
+
+/// The numbers that came, each where it came first.
+fn firsts(receiver: &Receiver) -> Vec<u64> {
+    let mut seen = Vec::new();
+    for request in receiver.received("/hook") {
+        let n = request.json()["n"].as_u64().unwrap();
+        if !seen.contains(&n) {
+            seen.push(n);
+        }
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_line_over_all_nodes_keeps_its_order_though_nodes_die() {
+    let Some(url) = database::fresh() else { return };
+    let receiver = Receiver::start().await;
+    // Every seventh try fails, so that somebody often holds the line.
+    let answers = (0..1_000).map(|n| Answer::status(if n % 7 == 3 { 500 } else { 200 }));
+    receiver.answer_in_turn("/hook", answers.collect());
+    let mut nodes: Vec<Process> = nodes::<3>(&url).await.into();
+    let app = nodes[0].client.application().await;
+    let form = json!({"url": receiver.url("/hook"), "ordered": true, "retrySchedule": [0, 0, 0, 0, 0]});
+    nodes[0].client.endpoint(&app, form).await;
+    let started = Instant::now();
+    for n in 0..240 {
+        // Each message is accepted before the next one is sent, wherever that is.
+        nodes[n % 3].client.send(&app, "a", json!({"n": n})).await;
+        if n % 60 == 59 {
+            let place = n / 60 % 3;
+            nodes.remove(place).kill();
+            nodes.insert(place, node(&url).start().await);
+        }
+    }
+    let all = eventually(async || firsts(&receiver).len() == 240);
+    assert!(all.await, "{} of 240 came", firsts(&receiver).len());
+    assert_eq!(firsts(&receiver), (0..240).collect::<Vec<_>>());
+    println!("240 messages in order over 3 nodes, 4 of them killed, in {:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_commits_late_is_pulled_late_and_is_not_skipped() {
+    let Some(url) = database::fresh() else { return };
+    let [here, there] = nodes(&url).await;
+    let app = here.client.application().await;
+    // Accepted before anybody pulls, so it stands for one whose commit takes its time.
+    here.client.send(&app, "a", json!({"n": 0})).await;
+    let endpoint = here.client.endpoint(&app, json!({"poll": true})).await;
+    let plain = url.split('?').next().unwrap();
+    let held = postrider_testdb::connect(plain).await.unwrap();
+    held.batch_execute("BEGIN; INSERT INTO polled (endpoint, message) SELECT e.id, m.id FROM endpoints e, messages m")
+        .await
+        .unwrap();
+    for (n, client) in [(1, &here.client), (2, &there.client), (3, &here.client)] {
+        client.send(&app, "a", json!({"n": n})).await;
+    }
+    let path = format!("/api/v1/app/{app}/poller/{endpoint}/consumer/one");
+    let pull = async |client: &Client, query: &str| {
+        let page = client.get(&format!("{path}{query}")).await.expect(200);
+        let numbers: Vec<u64> =
+            page["data"].as_array().unwrap().iter().map(|row| row["payload"]["n"].as_u64().unwrap()).collect();
+        (numbers, page["iterator"].as_str().unwrap().to_owned())
+    };
+    let (first, iterator) = pull(&there.client, "").await;
+    assert_eq!(first, [1, 2, 3]);
+    let (nothing, iterator) = pull(&here.client, &format!("?iterator={iterator}")).await;
+    assert_eq!(nothing, Vec::<u64>::new());
+    held.batch_execute("COMMIT").await.unwrap();
+    let (late, _) = pull(&there.client, &format!("?iterator={iterator}")).await;
+    assert_eq!(late, [0], "its id is the lowest, and it is not skipped");
+    assert_eq!(pull(&here.client, "").await.0, [0], "until the consumer says that it is done");
+}

@@ -131,3 +131,37 @@ async fn a_chain_skips_nobody_and_goes_no_further_than_it_was_decided_whatever_d
     let requests = ["/first", "/second", "/third"].map(|path| receiver.count(path));
     println!("{} messages, 12 kills, requests to each of the chain: {requests:?}", sent.len());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_keeps_its_order_whatever_dies() {
+    let receiver = Receiver::start().await;
+    let answers = (0..1_000).map(|n| Answer::status(if n % 5 == 2 { 500 } else { 200 }));
+    receiver.answer_in_turn("/hook", answers.collect());
+    let data = TempDir::new().unwrap();
+    let serve = Serve::new(env!("CARGO_BIN_EXE_postrider"), data.path());
+    let mut server = serve.start().await;
+    let acme = server.client.application().await;
+    let form = json!({"url": receiver.url("/hook"), "ordered": true, "retrySchedule": [0, 0, 0, 0, 0]});
+    server.client.endpoint(&acme, form).await;
+    for n in 0..200 {
+        server.client.send(&acme, "a", json!({"n": n})).await;
+        if n % 20 == 19 {
+            server.kill();
+            server = serve.start().await;
+        }
+    }
+    let mut firsts = Vec::new();
+    let all = eventually(async || {
+        firsts.clear();
+        for request in receiver.received("/hook") {
+            let n = request.json()["n"].as_u64().unwrap();
+            if !firsts.contains(&n) {
+                firsts.push(n);
+            }
+        }
+        firsts.len() == 200
+    });
+    assert!(all.await, "{} of 200 came", firsts.len());
+    assert_eq!(firsts, (0..200).collect::<Vec<_>>());
+    println!("200 messages in order, 10 kills, {} requests", receiver.count("/hook"));
+}

@@ -102,6 +102,25 @@ pub enum Change {
         now_ms: i64,
         before_ms: i64,
     },
+    /// A delivery that waits ends now, as one that was left out.
+    SkipDelivery {
+        message: MessageId,
+        endpoint: EndpointId,
+        due_ms: i64,
+    },
+    /// A consumer of an endpoint that is pulled has come to here; a new one, only while there are fewer than `most`.
+    MoveConsumer {
+        endpoint: EndpointId,
+        name: String,
+        position: i64,
+        now_ms: i64,
+        most: usize,
+    },
+    /// What could be pulled and is no longer kept: messages with lower ids; so many at once.
+    ForgetPolled {
+        before: MessageId,
+        limit: usize,
+    },
     /// Where messages about objects go is forgotten if nobody has said it since this time; so many objects at once.
     ForgetAddresses {
         before_ms: i64,
@@ -117,6 +136,7 @@ impl Change {
         let mut change = self.clone();
         if let Change::Resend { due_ms, .. }
         | Change::AdvanceTask { due_ms, .. }
+        | Change::SkipDelivery { due_ms, .. }
         | Change::CancelMessage { due_ms, .. } = &mut change
         {
             *due_ms = clock(*due_ms);
@@ -138,6 +158,9 @@ impl Change {
                 | Change::ClaimNotice { .. }
                 | Change::RepliesTold(_)
                 | Change::ForgetAddresses { .. }
+                | Change::SkipDelivery { .. }
+                | Change::MoveConsumer { .. }
+                | Change::ForgetPolled { .. }
         )
     }
 

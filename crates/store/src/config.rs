@@ -117,6 +117,10 @@ pub struct EndpointSettings {
     pub actions: Vec<Action>,
     /// Only messages that name it go there.
     pub addressed: bool,
+    /// It gets one message at a time, in the order in which they were accepted.
+    pub ordered: bool,
+    /// Its messages are pulled; none is sent.
+    pub poll: bool,
 }
 
 /// One of the things that are done with a message.

@@ -204,7 +204,10 @@ impl Directory {
             | Change::ExpungeAttempt { .. }
             | Change::ClaimNotice { .. }
             | Change::RepliesTold(_)
-            | Change::ForgetAddresses { .. } => {}
+            | Change::ForgetAddresses { .. }
+            | Change::SkipDelivery { .. }
+            | Change::MoveConsumer { .. }
+            | Change::ForgetPolled { .. } => {}
         }
     }
 }

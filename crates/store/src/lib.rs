@@ -28,6 +28,7 @@ pub mod migrate;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod plans;
+pub mod poll;
 mod postgres;
 pub mod query;
 mod reads;

@@ -22,6 +22,9 @@ pub struct Message {
     /// The endpoints that it goes to one after the other, each only if those before let it pass on; those that it
     /// has come to are in `endpoints` too.
     pub chain: Vec<EndpointId>,
+    /// Those of `endpoints` whose delivery has a row in the schedule since the message's own commit. Known right
+    /// after it alone: it is not stored.
+    pub ordered: Vec<EndpointId>,
     pub deliver: Deliver,
     pub created_ms: i64,
 }
@@ -62,6 +65,10 @@ pub struct NewMessage {
     pub endpoints: Vec<EndpointId>,
     /// As in [`Message::chain`].
     pub chain: Vec<EndpointId>,
+    /// Those of `endpoints` whose deliveries go through the schedule, in the order of commits.
+    pub ordered: Vec<EndpointId>,
+    /// Endpoints that it is pulled from; it is not sent to them.
+    pub polled: Vec<EndpointId>,
     /// From now on, messages about the object of this name go to the first of `endpoints`.
     pub object: Option<String>,
     pub deliver: Deliver,
@@ -204,6 +211,9 @@ pub struct Retry {
     /// Tries made so far.
     pub attempts: u32,
 }
+
+/// In the place of the tries made so far: somebody said that it is to be left out.
+pub const SKIPPED: u32 = u32::MAX;
 
 /// A delivery that waits in the store: a retry, a resend, or one of a backlog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

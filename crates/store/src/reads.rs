@@ -2,10 +2,13 @@
 
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, EnvId, MessageId, TaskId};
-use crate::message::{Attempt, DeliveryState, Due, Message, Reply, Standing, Variable};
+use crate::message::{Attempt, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable};
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page, TaskFilter};
 use crate::task::{Failed, Task, TaskInput};
 use crate::{Readers, Store, sqlite};
+
+/// Rows among which the front of a line is looked for: a few may have been sent again by hand.
+const FRONT: usize = 50;
 
 impl Store {
     pub async fn message(&self, app: AppId, id: MessageId) -> Result<Option<Message>, StoreError> {
@@ -133,6 +136,36 @@ impl Store {
                 threads.read(move |conn| sqlite::read::due(conn, endpoint, until_ms, limit)).await
             }
             Readers::Postgres(reads) => reads.due(endpoint, until_ms, limit).await,
+        }
+    }
+
+    /// What of an endpoint's deliveries is at the front, in the order of commits: all that is due by `until_ms`, and
+    /// those that are to be tried again, due or not.
+    pub async fn due_in_order(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::read::due_in_order(conn, endpoint, until_ms, limit)).await
+            }
+            Readers::Postgres(reads) => reads.due_in_order(endpoint, until_ms, limit).await,
+        }
+    }
+
+    /// The delivery at the front of an ordered endpoint's line, due or not, whichever node works on it.
+    pub async fn front(&self, endpoint: EndpointId, now_ms: i64) -> Result<Option<Scheduled>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                let due = threads.read(move |conn| sqlite::read::due_in_order(conn, endpoint, now_ms, FRONT)).await?;
+                Ok(due.rows.iter().find(|row| !row.delivery.manual).copied())
+            }
+            Readers::Postgres(reads) => reads.front(endpoint, now_ms).await,
+        }
+    }
+
+    /// How many deliveries of an endpoint wait in the schedule, counted up to `most`.
+    pub async fn waiting_for(&self, endpoint: EndpointId, most: usize) -> Result<i64, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::waiting_for(conn, endpoint, most)).await,
+            Readers::Postgres(reads) => reads.waiting_for(endpoint, most).await,
         }
     }
 

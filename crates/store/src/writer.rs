@@ -202,7 +202,8 @@ impl<B: Backend> Writer<B> {
     /// The message as delivery gets it, if it is a new one.
     fn accepted(&mut self, message: NewMessage, result: &Result<Appended, AppendError>) -> Option<Arc<Message>> {
         let Ok(Appended::New(id)) = result else { return None };
-        self.watermark.committed(*id, message.endpoints.len());
+        // What is in the schedule already needs no looking after.
+        self.watermark.committed(*id, message.endpoints.len() - message.ordered.len());
         Some(Arc::new(stored(*id, message)))
     }
 
@@ -366,6 +367,7 @@ fn stored(id: MessageId, message: NewMessage) -> Message {
         payload: message.payload,
         endpoints: message.endpoints,
         chain: message.chain,
+        ordered: message.ordered,
         deliver: message.deliver,
         created_ms: message.created_ms,
     }

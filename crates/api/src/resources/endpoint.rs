@@ -34,6 +34,8 @@ pub fn routes() -> OpenApiRouter<Api> {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointUpdate {
+    /// Needed unless messages are pulled.
+    #[serde(default)]
     #[schema(format = "uri")]
     pub url: String,
     /// The provider's own name for it, unique in the application.
@@ -112,6 +114,15 @@ pub struct EndpointUpdate {
     #[serde(default)]
     #[schema(minimum = 0)]
     pub priority: Option<u32>,
+    /// It gets one message at a time, in the order in which they were accepted; one that fails holds the others back
+    /// until it succeeds, is given up or left out.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(value_type = Option<bool>)]
+    pub ordered: bool,
+    /// Its messages are pulled (`…/poller/{endpoint_id}`) instead of sent; it has no URL.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(value_type = Option<bool>)]
+    pub poll: bool,
     /// What is done with a message, in order: `notify_webhook`, the request, and lines for the log; `null`: the
     /// request alone.
     #[serde(default)]
@@ -213,6 +224,8 @@ struct EndpointPatch {
     notify_emails: Option<Vec<String>>,
     #[schema(minimum = 0)]
     priority: Option<u32>,
+    ordered: Option<bool>,
+    poll: Option<bool>,
     #[schema(max_items = 20)]
     actions: Option<Vec<ActionIn>>,
 }
@@ -252,6 +265,8 @@ pub struct EndpointOut {
     pub error_template: Option<String>,
     pub notify_emails: Vec<String>,
     pub priority: Option<u32>,
+    pub ordered: bool,
+    pub poll: bool,
     pub actions: Option<Vec<ActionIn>>,
     /// Whether it stands for an address that messages named (`deliverTo`): no others go there.
     pub addressed: bool,
@@ -294,6 +309,8 @@ impl From<&Endpoint> for EndpointUpdate {
             error_template: settings.error_template,
             notify_emails: none_if_empty(&settings.notify_emails),
             priority: settings.priority,
+            ordered: settings.ordered,
+            poll: settings.poll,
             actions: none_if_empty(&settings.actions).map(|list| list.into_iter().map(ActionIn::from).collect()),
         }
     }
@@ -324,6 +341,8 @@ fn draft(given: EndpointUpdate, headers: BTreeMap<String, String>) -> Result<End
         error_template: given.error_template.filter(|text| !text.is_empty()),
         notify_emails: given.notify_emails.unwrap_or_default(),
         priority: given.priority,
+        ordered: given.ordered,
+        poll: given.poll,
         actions: given.actions.unwrap_or_default().into_iter().map(Action::from).collect(),
         addressed: false,
     };
@@ -357,6 +376,8 @@ pub fn shown(ids: &Ids, endpoint: &Endpoint) -> EndpointOut {
         error_template: settings.error_template,
         notify_emails: settings.notify_emails.unwrap_or_default(),
         priority: settings.priority,
+        ordered: settings.ordered,
+        poll: settings.poll,
         actions: settings.actions,
         addressed: endpoint.settings.addressed,
         created_at: timestamp::text(endpoint.created_ms),

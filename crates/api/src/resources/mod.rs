@@ -20,6 +20,8 @@ mod message_batch;
 mod metrics;
 mod not_implemented;
 mod operational;
+mod order;
+mod poller;
 mod portal;
 mod preview;
 mod reply;
@@ -59,6 +61,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(expunge::routes())
         .merge(task::routes())
         .merge(operational::routes())
+        .merge(order::routes())
+        .merge(poller::routes())
         .merge(portal::routes())
         .merge(key::routes())
         .merge(environment::routes())

@@ -72,6 +72,7 @@ async fn preview(
             payload: body.bytes.slice_ref(payload.get().as_bytes()),
             endpoints: vec![endpoint.id],
             chain: vec![],
+            ordered: vec![],
             deliver: Deliver::AtOnce,
             created_ms: api.accept.clock().wall_ms(),
         },

@@ -26,8 +26,14 @@ impl Scheduler {
             Change::CancelMessage { message, endpoints, due_ms } => {
                 self.lanes.values_mut().for_each(|lane| lane.forget_payload(message));
                 for endpoint in endpoints {
+                    self.lane(endpoint).look_again();
                     self.store_has(DeliveryKey { message, endpoint, manual: false }, due_ms);
                 }
+                return;
+            }
+            Change::SkipDelivery { message, endpoint, due_ms } => {
+                self.lane(endpoint).look_again();
+                self.store_has(DeliveryKey { message, endpoint, manual: false }, due_ms);
                 return;
             }
             Change::ExpungeMessage { message } => {
@@ -49,9 +55,13 @@ impl Scheduler {
             if of_application && lane.settings == settings {
                 continue;
             }
+            let is_another_line = lane.settings.ordered != settings.ordered;
             let came_back = lane.settings.gone && !settings.gone;
             lane.changed(settings);
-            let given_up = if lane.is_anothers() { lane.give_up(now) } else { vec![] };
+            let given_up = if lane.is_anothers() || is_another_line { lane.give_up(now) } else { vec![] };
+            if is_another_line {
+                lane.stored_at(now);
+            }
             if settings.gone {
                 // Whatever waits for it, however far away, ends now and visibly.
                 lane.stored_at(now);

@@ -242,6 +242,10 @@ impl Scheduler {
             let due_ms = message.deliver.due_ms(now);
             for endpoint in &message.endpoints {
                 let delivery = DeliveryKey { message: message.id, endpoint: *endpoint, manual: false };
+                if message.ordered.contains(endpoint) {
+                    self.store_has(delivery, due_ms);
+                    continue;
+                }
                 if due_ms > now {
                     later.push(Scheduled { delivery, due_ms, attempts: 0 });
                     continue;
@@ -280,6 +284,10 @@ impl Scheduler {
 
     fn store_has(&mut self, delivery: DeliveryKey, due_ms: i64) {
         let lane = self.lane(delivery.endpoint);
+        if delivery.manual {
+            // What is sent by hand does not stand in line.
+            lane.look_again();
+        }
         lane.stored_at(due_ms);
         let now = self.clock.steady_ms();
         self.turn(delivery.endpoint, now);

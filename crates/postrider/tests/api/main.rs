@@ -19,6 +19,8 @@ mod limits;
 mod listings;
 mod older_clients;
 mod operational;
+mod order;
+mod polling;
 mod portal;
 mod preview;
 mod queries;

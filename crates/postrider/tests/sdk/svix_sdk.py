@@ -4,10 +4,13 @@ The same for both major versions of the client, which differ in some names.
 """
 
 import asyncio
+import importlib
 import inspect
+import json
 import sys
 import threading
 import time
+import urllib.request
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -394,6 +397,29 @@ def operational_webhooks(svix, url):
     assert group.list().data == []
 
 
+def polling(svix, url, key):
+    # The client's own form of an endpoint needs a URL, so this one is made without it.
+    made = urllib.request.Request(
+        url + "/api/v1/app/acme/endpoint",
+        json.dumps({"poll": True, "uid": "queue"}).encode(),
+        {"Authorization": "Bearer " + key, "Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(made).close()
+    ids = [svix.message.create("acme", MessageIn(event_type="user.created", payload={"n": n})).id for n in range(3)]
+    poller = svix.message.poller
+    options = importlib.import_module("svix.api.message_poller")
+    page = poller.consumer_poll("acme", "queue", "one", options.MessagePollerConsumerPollOptions(limit=2))
+    assert ([row.id for row in page.data], page.done) == (ids[:2], False), page
+    rest = poller.consumer_poll("acme", "queue", "one", options.MessagePollerConsumerPollOptions(iterator=page.iterator))
+    assert ([row.payload["n"] for row in rest.data], rest.done) == ([2], True), rest
+    assert [row.id for row in poller.poll("acme", "queue").data] == ids
+    moved = poller.consumer_seek(
+        "acme", "queue", "one", models.PollingEndpointConsumerSeekIn(after=datetime(2020, 1, 1, tzinfo=timezone.utc))
+    )
+    assert moved.iterator and len(poller.consumer_poll("acme", "queue", "one").data) == 3
+    svix.endpoint.delete("acme", "queue")
+
+
 def what_is_not_here(svix):
     for call in [
         lambda: svix.integration.list("acme"),
@@ -435,6 +461,7 @@ def main():
     background_tasks(svix, here)
     authentication(svix, url, mode)
     operational_webhooks(svix, here)
+    polling(svix, url, key)
     what_is_not_here(svix)
     errors(svix, url, mode)
     svix.application.delete("acme")

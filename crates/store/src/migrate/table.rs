@@ -181,6 +181,37 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::tex
         count_copied: "SELECT count(*) FROM variables",
     },
     Table {
+        name: "polled",
+        select: "SELECT endpoint, message FROM polled WHERE (endpoint, message) > (?, ?) ORDER BY endpoint, message LIMIT ?",
+        columns: &[Int8, Int8],
+        key: 2,
+        partitions: no_partitions,
+        // Their places are their ids, where they stand in order: what consumers remember still holds.
+        insert: "
+WITH given AS (
+  SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS g (endpoint, message)
+), last AS (
+  INSERT INTO pollers (endpoint, last) SELECT endpoint, max(message) FROM given GROUP BY endpoint
+  ON CONFLICT (endpoint) DO UPDATE SET last = greatest(pollers.last, excluded.last)
+)
+INSERT INTO polled (endpoint, message, position) SELECT endpoint, message, message FROM given",
+        count: "SELECT count(*) FROM polled",
+        count_copied: "SELECT count(*) FROM polled",
+    },
+    Table {
+        name: "consumers",
+        select: "SELECT endpoint, name, position, moved_ms FROM consumers
+                 WHERE (endpoint, name) > (?, ?) ORDER BY endpoint, name LIMIT ?",
+        columns: &[Int8, Text, Int8, Int8],
+        key: 2,
+        partitions: no_partitions,
+        insert: "
+INSERT INTO consumers (endpoint, name, position, moved_ms)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[])",
+        count: "SELECT count(*) FROM consumers",
+        count_copied: "SELECT count(*) FROM consumers",
+    },
+    Table {
         name: "addresses",
         select: "SELECT app, object, endpoint, set_ms FROM addresses
                  WHERE (app, object) > (?, ?) ORDER BY app, object LIMIT ?",

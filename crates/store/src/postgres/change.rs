@@ -142,6 +142,7 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
         },
         Change::DeleteEndpoint { endpoint: id, version } => {
             session.query("DELETE FROM notices WHERE endpoint = $1", &[int(&id.0)]).await?;
+            session.query("DELETE FROM consumers WHERE endpoint = $1", &[int(&id.0)]).await?;
             let sql = "DELETE FROM variables WHERE app = (SELECT app FROM endpoints WHERE id = $1) AND endpoint = $1";
             session.query(sql, &[int(&id.0)]).await?;
             let rows = session.query("DELETE FROM endpoints WHERE id = $1 RETURNING app", &[int(&id.0)]).await?;

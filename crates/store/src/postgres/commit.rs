@@ -11,6 +11,7 @@ use super::change::{change, log};
 use super::connect::Connector;
 use super::failure::commit_error;
 use super::node::{Introduction, Node, leave, read_back, register};
+use super::ordered::{ORDERED, POLLED};
 use super::partition::Partitions;
 use super::plan::plan;
 use super::record::{RECORD, SCHEDULE, UNSCHEDULE, UNTOLD};
@@ -227,12 +228,16 @@ impl Postgres {
         let has_replies = !plan.attempts.untold.0.is_empty();
         let (addresses, links) = (plan.addresses.params(), plan.links.params());
         let (has_addresses, has_links) = (!plan.addresses.is_empty(), !plan.links.is_empty());
+        let (ordered, polled) = (plan.ordered.params(), plan.polled.params());
+        let (has_ordered, has_polled) = (!plan.ordered.is_empty(), !plan.polled.is_empty());
         let (has_retried, has_done) = (!plan.retried.endpoints.is_empty(), !plan.done.endpoints.is_empty());
         for (wanted, sql, params) in [
             (true, BEGIN, &begin[..]),
             (has_messages, APPEND, &messages[..]),
             (forgets, FORGET, &forget[..]),
             (has_addresses, ADDRESS, &addresses[..]),
+            (has_ordered, ORDERED, &ordered[..]),
+            (has_polled, POLLED, &polled[..2]),
             (has_attempts, RECORD, &attempts[..]),
             (has_replies, UNTOLD, &untold[..]),
             (has_sets, SET, &sets[..]),
@@ -257,6 +262,8 @@ impl Postgres {
                 query(session, has_messages, APPEND, &messages),
                 query(session, forgets, FORGET, &forget),
                 query(session, has_addresses, ADDRESS, &addresses),
+                query(session, has_ordered, ORDERED, &ordered),
+                query(session, has_polled, POLLED, &polled[..2]),
                 query(session, has_attempts, RECORD, &attempts),
                 query(session, has_replies, UNTOLD, &untold),
                 query(session, has_sets, SET, &sets),

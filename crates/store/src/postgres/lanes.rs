@@ -34,6 +34,17 @@ async fn own(client: &Object, endpoint: EndpointId, node: i64) -> Result<bool, S
 const FREE: &str = "(holder IS NULL OR holder = $2 OR NOT EXISTS
     (SELECT 1 FROM nodes n WHERE n.id = holder AND NOT n.dead AND n.lease_until > clock_timestamp()))";
 
+/// Deliveries by hand that one page brings beside those in line.
+const BY_HAND: i64 = 50;
+
+/// A page of an endpoint's schedule, as it is asked for.
+struct Page<'a> {
+    client: &'a Object,
+    node: i64,
+    endpoint: EndpointId,
+    until_ms: i64,
+}
+
 /// Deliveries of an endpoint that are due by `until_ms`, the oldest first.
 pub async fn due(
     client: &Object,
@@ -45,21 +56,51 @@ pub async fn due(
     if !own(client, endpoint, node).await? {
         return Ok(Due::default());
     }
-    let (limit, common) =
-        (limit as i64, [(&endpoint.0 as _, Type::INT8), (&node as _, Type::INT8), (&until_ms as _, Type::INT8)]);
-    let sql = format!(
-        "SELECT message, manual, due_ms, attempts FROM schedule
-         WHERE endpoint = $1 AND due_ms <= $3 AND {FREE} ORDER BY due_ms LIMIT $4"
-    );
-    let rows = client.query_typed(&sql, &[&common[..], &[(&limit as _, Type::INT8)]].concat()).await?;
-    let sql = format!("SELECT min(due_ms) FROM schedule WHERE endpoint = $1 AND due_ms > $3 AND {FREE}");
-    let next = client.query_typed(&sql, &common).await?;
-    let scheduled = rows.iter().map(|row| Scheduled {
-        delivery: DeliveryKey { message: MessageId(row.get(0)), endpoint, manual: row.get(1) },
-        due_ms: row.get(2),
-        attempts: row.get::<_, i32>(3).cast_unsigned(),
-    });
-    Ok(Due { rows: scheduled.collect(), next_ms: next.first().and_then(|row| row.get(0)), owned: true })
+    let page = Page { client, node, endpoint, until_ms };
+    let rows = page.rows("due_ms <= $3", "due_ms", limit as i64).await?;
+    Ok(Due { rows, next_ms: page.next_ms().await?, owned: true })
+}
+
+/// What of an endpoint's deliveries is at the front: what was sent by hand and is due, then the others in the order in
+/// which they were written, all that is due and those that are to be tried again, due or not.
+pub async fn due_in_order(
+    client: &Object,
+    node: i64,
+    endpoint: EndpointId,
+    until_ms: i64,
+    limit: usize,
+) -> Result<Due, StoreError> {
+    if !own(client, endpoint, node).await? {
+        return Ok(Due::default());
+    }
+    let page = Page { client, node, endpoint, until_ms };
+    let mut rows = page.rows("due_ms <= $3 AND manual", "due_ms", BY_HAND).await?;
+    rows.extend(page.rows("(due_ms <= $3 OR attempts > 0) AND NOT manual", "seq", limit as i64).await?);
+    Ok(Due { rows, next_ms: page.next_ms().await?, owned: true })
+}
+
+impl Page<'_> {
+    async fn rows(&self, which: &str, order: &str, limit: i64) -> Result<Vec<Scheduled>, StoreError> {
+        let sql = format!(
+            "SELECT message, manual, due_ms, attempts FROM schedule
+             WHERE endpoint = $1 AND {which} AND {FREE} ORDER BY {order} LIMIT $4"
+        );
+        let params = [&self.endpoint.0, &self.node, &self.until_ms, &limit].map(|value| (value as _, Type::INT8));
+        let rows = self.client.query_typed(&sql, &params).await?;
+        let scheduled = rows.iter().map(|row| Scheduled {
+            delivery: DeliveryKey { message: MessageId(row.get(0)), endpoint: self.endpoint, manual: row.get(1) },
+            due_ms: row.get(2),
+            attempts: row.get::<_, i32>(3).cast_unsigned(),
+        });
+        Ok(scheduled.collect())
+    }
+
+    /// When the first delivery is due that is not yet.
+    async fn next_ms(&self) -> Result<Option<i64>, StoreError> {
+        let sql = format!("SELECT min(due_ms) FROM schedule WHERE endpoint = $1 AND due_ms > $3 AND {FREE}");
+        let params = [&self.endpoint.0, &self.node, &self.until_ms].map(|value| (value as _, Type::INT8));
+        Ok(self.client.query_typed(&sql, &params).await?.first().and_then(|row| row.get(0)))
+    }
 }
 
 /// Each endpoint with waiting deliveries that no other living node works on, and when the first is

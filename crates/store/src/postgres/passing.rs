@@ -7,7 +7,7 @@ use crate::columns::deliver_ms;
 use crate::error::ChangeError;
 use crate::id::{EndpointId, MessageId};
 use crate::json::json;
-use crate::message::{Deliver, EXPUNGED};
+use crate::message::{Deliver, EXPUNGED, SKIPPED};
 use crate::task::Task;
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
@@ -65,6 +65,30 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
             let ids: Vec<i64> = attempts.iter().map(|attempt| attempt.0).collect();
             session.query("DELETE FROM untold WHERE attempt = ANY($1)", &[(&ids, Type::INT8_ARRAY)]).await?;
             return Ok(Ok(None));
+        }
+        Change::SkipDelivery { message, endpoint, due_ms } => {
+            let sql =
+                "UPDATE schedule SET due_ms = $1, attempts = $2 WHERE endpoint = $3 AND message = $4 AND NOT manual
+                       RETURNING 1";
+            let skipped = SKIPPED.cast_signed();
+            let params = [int(due_ms), (&skipped as _, Type::INT4), int(&endpoint.0), int(&message.0)];
+            session.query(sql, &params).await?.len()
+        }
+        Change::MoveConsumer { endpoint, name, position, now_ms, most } => {
+            let sql = "INSERT INTO consumers SELECT $1, $2, $3, $4
+                       WHERE EXISTS (SELECT 1 FROM consumers WHERE endpoint = $1 AND name = $2)
+                         OR (SELECT count(*) FROM consumers WHERE endpoint = $1) < $5
+                       ON CONFLICT (endpoint, name) DO UPDATE SET position = excluded.position,
+                         moved_ms = excluded.moved_ms RETURNING 1";
+            let most = *most as i64;
+            let params = [int(&endpoint.0), text(name), int(position), int(now_ms), int(&most)];
+            let moved = session.query(sql, &params).await?;
+            return Ok(if moved.is_empty() { Err(ChangeError::Outdated) } else { Ok(None) });
+        }
+        Change::ForgetPolled { before, limit } => {
+            let sql = "DELETE FROM polled WHERE (endpoint, message) IN
+                         (SELECT endpoint, message FROM polled WHERE message < $1 LIMIT $2) RETURNING 1";
+            session.query(sql, &[int(&before.0), int(&(*limit as i64))]).await?.len()
         }
         Change::ForgetAddresses { before_ms, limit } => {
             let sql = "DELETE FROM addresses WHERE (app, object) IN

@@ -3,6 +3,7 @@
 use super::address::Addresses;
 use super::append::Columns;
 use super::chain::Links;
+use super::ordered::OfMessages;
 use super::partition::Partition;
 use super::record::{Attempts, Rows};
 use super::setting::Settings;
@@ -19,6 +20,8 @@ pub struct Plan<'a> {
     pub settings: Settings<'a>,
     pub addresses: Addresses<'a>,
     pub links: Links,
+    pub ordered: OfMessages,
+    pub polled: OfMessages,
     pub parked: Rows,
     pub retried: Rows,
     pub done: Rows,
@@ -34,6 +37,8 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
         settings: Settings::default(),
         addresses: Addresses::default(),
         links: Links::default(),
+        ordered: OfMessages::default(),
+        polled: OfMessages::default(),
         parked: Rows::default(),
         retried: Rows::default(),
         done: Rows::default(),
@@ -48,6 +53,8 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
                     plan.partitions.insert(Partition::of_message(message.class, id.0));
                     plan.messages.push(id, message);
                     plan.addresses.push(id.0, message);
+                    plan.ordered.push_ordered(id.0, message, skew, now_ms);
+                    plan.polled.push_polled(id.0, message);
                 }
             }
             Item::Change(request, _) => plan.changes.push(request),

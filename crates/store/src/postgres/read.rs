@@ -8,7 +8,9 @@ use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
-use crate::message::{Attempt, AttemptOutcome, DeliveryState, Due, Message, Reply, Standing, Variable};
+use crate::message::{
+    Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable,
+};
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
 use deadpool_postgres::Pool;
@@ -189,10 +191,41 @@ impl Reads {
 
     pub async fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
         let until_ms = self.skew.to_database(until_ms);
-        let mut due = lanes::due(&get(&self.pool).await?, self.node(), endpoint, until_ms, limit).await?;
+        let due = lanes::due(&get(&self.pool).await?, self.node(), endpoint, until_ms, limit).await?;
+        Ok(self.local(due))
+    }
+
+    pub async fn due_in_order(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
+        let until_ms = self.skew.to_database(until_ms);
+        let due = lanes::due_in_order(&get(&self.pool).await?, self.node(), endpoint, until_ms, limit).await?;
+        Ok(self.local(due))
+    }
+
+    /// The same by this process's clock.
+    fn local(&self, mut due: Due) -> Due {
         due.rows.iter_mut().for_each(|row| row.due_ms = self.skew.to_local(row.due_ms));
         due.next_ms = due.next_ms.map(|next_ms| self.skew.to_local(next_ms));
-        Ok(due)
+        due
+    }
+
+    pub async fn front(&self, endpoint: EndpointId, now_ms: i64) -> Result<Option<Scheduled>, StoreError> {
+        let sql = "SELECT message, due_ms, attempts FROM schedule
+                   WHERE endpoint = $1 AND NOT manual AND (due_ms <= $2 OR attempts > 0) ORDER BY seq LIMIT 1";
+        let now_ms = self.skew.to_database(now_ms);
+        let params = [(&endpoint.0 as _, Type::INT8), (&now_ms as _, Type::INT8)];
+        let rows = get(&self.pool).await?.query_typed(sql, &params).await?;
+        Ok(rows.first().map(|row| Scheduled {
+            delivery: DeliveryKey { message: MessageId(row.get(0)), endpoint, manual: false },
+            due_ms: self.skew.to_local(row.get(1)),
+            attempts: row.get::<_, i32>(2).cast_unsigned(),
+        }))
+    }
+
+    pub async fn waiting_for(&self, endpoint: EndpointId, most: usize) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM schedule WHERE endpoint = $1 LIMIT $2) AS found";
+        let params = [(&endpoint.0 as _, Type::INT8), (&(most as i64) as _, Type::INT8)];
+        let rows = get(&self.pool).await?.query_typed(sql, &params).await?;
+        Ok(rows.first().map_or(0, |row| row.get(0)))
     }
 
     pub async fn release(&self, endpoints: &[EndpointId]) -> Result<(), StoreError> {
@@ -210,7 +243,7 @@ impl Reads {
     }
 }
 
-fn message(row: &Row) -> Message {
+pub fn message(row: &Row) -> Message {
     Message {
         id: MessageId(row.get(0)),
         app: AppId(row.get(1)),
@@ -222,6 +255,7 @@ fn message(row: &Row) -> Message {
         created_ms: row.get(7),
         payload: Bytes::copy_from_slice(row.get(8)),
         deliver: deliver_from(row.get(9)),
+        ordered: vec![],
         chain: row.get::<_, Option<&[u8]>>(10).map(endpoints_from).unwrap_or_default(),
     }
 }

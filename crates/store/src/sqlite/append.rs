@@ -1,9 +1,10 @@
 //! Messages into the transaction of a batch.
 
+use super::record::schedule;
 use crate::columns::{chain_bytes, deliver_ms, endpoint_bytes, endpoints_from, names_text};
 use crate::error::AppendError;
 use crate::id::{AppId, EndpointId, MessageId};
-use crate::message::{Appended, IdempotencyKey, NewMessage};
+use crate::message::{Appended, DeliveryKey, IdempotencyKey, NewMessage, Scheduled};
 use crate::recent_keys::RecentKey;
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -49,6 +50,13 @@ pub fn append(
         deliver_ms(message.deliver),
         chain_bytes(&message.chain),
     ])?;
+    for endpoint in &message.ordered {
+        let delivery = DeliveryKey { message: id, endpoint: *endpoint, manual: false };
+        schedule(tx, &Scheduled { delivery, due_ms: message.deliver.due_ms(message.created_ms), attempts: 0 })?;
+    }
+    for endpoint in &message.polled {
+        tx.prepare_cached("INSERT INTO polled VALUES (?, ?)")?.execute(params![endpoint.0, id.0])?;
+    }
     if let (Some(object), Some(endpoint)) = (&message.object, message.endpoints.first()) {
         tx.prepare_cached("INSERT OR REPLACE INTO addresses VALUES (?, ?, ?, ?)")?.execute(params![
             message.app.0,

@@ -62,6 +62,7 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
         Change::UpdateEndpoint { row, based_on } => return update_endpoint(tx, sealer, row, *based_on),
         Change::DeleteEndpoint { endpoint, .. } => {
             tx.execute("DELETE FROM notices WHERE endpoint = ?", [endpoint.0])?;
+            tx.execute("DELETE FROM consumers WHERE endpoint = ?", [endpoint.0])?;
             tx.execute(
                 "DELETE FROM variables WHERE app = (SELECT app FROM endpoints WHERE id = ?1) AND endpoint = ?1",
                 [endpoint.0],

@@ -9,6 +9,7 @@ mod expire;
 mod load;
 mod open;
 mod passing;
+pub mod poll;
 pub(crate) mod read;
 mod readers;
 mod record;

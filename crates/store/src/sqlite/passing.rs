@@ -7,7 +7,7 @@ use crate::columns::deliver_ms;
 use crate::error::ChangeError;
 use crate::id::{EndpointId, MessageId};
 use crate::json::json;
-use crate::message::{Deliver, DeliveryKey, EXPUNGED, Scheduled};
+use crate::message::{Deliver, DeliveryKey, EXPUNGED, SKIPPED, Scheduled};
 use crate::task::Task;
 use rusqlite::{Transaction, params};
 
@@ -41,6 +41,28 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
             attempts.iter().try_for_each(|attempt| delete.execute([attempt.0]).map(drop))?;
             return Ok(Some(Ok(())));
         }
+        Change::SkipDelivery { message, endpoint, due_ms } => tx
+            .prepare_cached(
+                "UPDATE schedule SET due_ms = ?, attempts = ? WHERE endpoint = ? AND message = ? AND NOT manual",
+            )?
+            .execute(params![due_ms, SKIPPED, endpoint.0, message.0])?,
+        Change::MoveConsumer { endpoint, name, position, now_ms, most } => {
+            let moved = tx
+                .prepare_cached(
+                    "INSERT INTO consumers SELECT ?1, ?2, ?3, ?4
+                     WHERE EXISTS (SELECT 1 FROM consumers WHERE endpoint = ?1 AND name = ?2)
+                       OR (SELECT count(*) FROM consumers WHERE endpoint = ?1) < ?5
+                     ON CONFLICT DO UPDATE SET position = excluded.position, moved_ms = excluded.moved_ms",
+                )?
+                .execute(params![endpoint.0, name, position, now_ms, *most as i64])?;
+            return Ok(Some(if moved == 0 { Err(ChangeError::Outdated) } else { Ok(()) }));
+        }
+        Change::ForgetPolled { before, limit } => tx
+            .prepare_cached(
+                "DELETE FROM polled WHERE (endpoint, message) IN
+                   (SELECT endpoint, message FROM polled WHERE message < ? LIMIT ?)",
+            )?
+            .execute(params![before.0, *limit as i64])?,
         Change::ForgetAddresses { before_ms, limit } => tx
             .prepare_cached(
                 "DELETE FROM addresses WHERE (app, object) IN

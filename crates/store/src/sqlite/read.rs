@@ -11,6 +11,9 @@ use bytes::Bytes;
 use rusqlite::types::{ToSql, ToSqlOutput, Value as Stored};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params, params_from_iter};
 
+/// Deliveries by hand that one page brings beside those in line.
+const BY_HAND: i64 = 50;
+
 impl ToSql for Value {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Owned(match self {
@@ -181,10 +184,45 @@ pub fn due(conn: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize)
             Ok(Scheduled { delivery, due_ms: row.get(2)?, attempts: row.get(3)? })
         })?
         .collect::<Result<_>>()?;
-    let next_ms = conn
-        .prepare_cached("SELECT min(due_ms) FROM schedule WHERE endpoint = ? AND due_ms > ?")?
-        .query_row(params![endpoint.0, until_ms], |row| row.get(0))?;
+    let next_ms = next_due(conn, endpoint, until_ms)?;
     Ok(Due { rows, next_ms, owned: true })
+}
+
+/// What of an endpoint's deliveries is at the front: what was sent by hand and is due, then the others in the order of
+/// their messages, all that is due and those that are to be tried again, due or not.
+pub fn due_in_order(conn: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due> {
+    let scheduled = |row: &Row<'_>| {
+        let delivery = DeliveryKey { message: MessageId(row.get(0)?), endpoint, manual: row.get(1)? };
+        Ok(Scheduled { delivery, due_ms: row.get(2)?, attempts: row.get(3)? })
+    };
+    let mut rows: Vec<Scheduled> = conn
+        .prepare_cached(
+            "SELECT message, manual, due_ms, attempts FROM schedule INDEXED BY schedule_manual
+             WHERE endpoint = ? AND due_ms <= ? AND manual ORDER BY due_ms LIMIT ?",
+        )?
+        .query_map(params![endpoint.0, until_ms, BY_HAND], scheduled)?
+        .collect::<Result<_>>()?;
+    let mut in_line = conn.prepare_cached(
+        "SELECT message, manual, due_ms, attempts FROM schedule
+         WHERE endpoint = ? AND (due_ms <= ? OR attempts > 0) AND NOT manual ORDER BY message LIMIT ?",
+    )?;
+    for row in in_line.query_map(params![endpoint.0, until_ms, limit as i64], scheduled)? {
+        rows.push(row?);
+    }
+    let next_ms = next_due(conn, endpoint, until_ms)?;
+    Ok(Due { rows, next_ms, owned: true })
+}
+
+/// When the first delivery is due that is not yet.
+fn next_due(conn: &Connection, endpoint: EndpointId, until_ms: i64) -> Result<Option<i64>> {
+    conn.prepare_cached("SELECT min(due_ms) FROM schedule WHERE endpoint = ? AND due_ms > ?")?
+        .query_row(params![endpoint.0, until_ms], |row| row.get(0))
+}
+
+/// How many deliveries of an endpoint wait, counted up to `most`.
+pub fn waiting_for(conn: &Connection, endpoint: EndpointId, most: usize) -> Result<i64> {
+    conn.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM schedule WHERE endpoint = ? LIMIT ?)")?
+        .query_row(params![endpoint.0, most as i64], |row| row.get(0))
 }
 
 /// Each endpoint with waiting deliveries, and when the first is due. Skips from endpoint to
@@ -222,6 +260,7 @@ pub fn message_row(row: &Row<'_>) -> Result<Message> {
         created_ms: row.get(7)?,
         payload: Bytes::from(row.get::<_, Vec<u8>>(8)?),
         deliver: deliver_from(row.get(9)?),
+        ordered: vec![],
         chain: endpoints_from(row.get_ref(10)?.as_blob_or_null()?.unwrap_or_default()),
     })
 }

@@ -109,6 +109,8 @@ impl World {
             endpoints: self.endpoints.clone(),
             chain: vec![],
             object: None,
+            ordered: vec![],
+            polled: vec![],
             deliver: Deliver::AtOnce,
             class: 90,
             routing: self.store.directory().app(self.app).unwrap().routing,

@@ -1,0 +1,28 @@
+//! What consumers pull: one process writes, so the order of ids is that of commits.
+
+use super::read::message_row;
+use crate::id::EndpointId;
+use crate::listing::{Dialect, message_columns};
+use crate::poll::Polled;
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+pub fn polled(conn: &Connection, endpoint: EndpointId, after: i64, limit: usize) -> Result<Vec<Polled>> {
+    let sql = format!(
+        "SELECT {}, p.message FROM polled p LEFT JOIN messages m ON m.id = p.message
+         WHERE p.endpoint = ? AND p.message > ? ORDER BY p.message LIMIT ?",
+        message_columns(Dialect::Sqlite, true)
+    );
+    conn.prepare_cached(&sql)?
+        .query_map(params![endpoint.0, after, limit as i64], |row| {
+            let is_kept = row.get::<_, Option<i64>>(0)?.is_some();
+            let message = if is_kept { Some(message_row(row)?) } else { None };
+            Ok(Polled { position: row.get(11)?, message })
+        })?
+        .collect()
+}
+
+pub fn consumer(conn: &Connection, endpoint: EndpointId, name: &str) -> Result<Option<i64>> {
+    conn.prepare_cached("SELECT position FROM consumers WHERE endpoint = ? AND name = ?")?
+        .query_row(params![endpoint.0, name], |row| row.get(0))
+        .optional()
+}
