@@ -10,7 +10,7 @@ use postrider_contract::MessageView;
 use postrider_store::config::{Change, Endpoint, EndpointSecrets, EndpointSettings};
 use postrider_store::id::{AppId, EndpointId};
 use postrider_store::{AppEntry, ChangeError, Secret, StoreError};
-use std::sync::Arc;
+use sha2::{Digest, Sha256};
 
 /// Addresses of one application.
 const MOST: usize = 1_000;
@@ -63,12 +63,13 @@ impl Accept {
                 Ok(Target { only: Some(endpoint.id), object: None })
             }
             Some(DeliverTo::Address { url, secret }) => {
-                let only = Some(self.address(entry, url, secret.as_deref()).await?);
-                Ok(Target { only, object: self.object(entry, draft)? })
+                let object = self.object(entry, draft)?;
+                Ok(Target { only: Some(self.address(entry, url, secret.as_deref()).await?), object })
             }
             None if !entry.endpoints.values().any(|endpoint| endpoint.settings.addressed) => Ok(Target::default()),
             None => {
-                let Some(object) = self.object(entry, draft)? else { return Ok(Target::default()) };
+                // About what has no name nobody has said anything.
+                let Ok(Some(object)) = self.object(entry, draft) else { return Ok(Target::default()) };
                 let since_ms = self.clock.wall_ms() - REMEMBERED_MS;
                 let known = self.store.address(entry.app.id, object, since_ms).await?;
                 let only = known.filter(|id| entry.endpoints.get(id).is_some_and(|row| !row.settings.disabled));
@@ -98,21 +99,22 @@ impl Accept {
     async fn address(&self, entry: &AppEntry, url: &str, secret: Option<&str>) -> Result<EndpointId, Refusal> {
         let now_ms = self.clock.wall_ms();
         let contract = self.contract(self.contract_of(entry))?;
-        let is_it = |row: &&Arc<Endpoint>| {
-            let known = row.secrets.current.as_ref().map(Secret::reveal);
-            row.settings.addressed
-                && !row.settings.disabled
-                && row.settings.url == url
-                && known == secret
-                && row.settings.contract == contract.name()
-                && row.created_ms > now_ms - REUSED_MS
-        };
-        if let Some(known) = entry.endpoints.values().find(is_it) {
+        let uid = uid(contract.name(), url, secret, now_ms);
+        if let Some(known) = entry.endpoint_by_uid(&uid).filter(|row| !row.settings.disabled) {
             return Ok(known.id);
         }
         let mut problems = Problems::default();
         problems.check("deliverTo.url", self.check_url(contract, url));
-        problems.check("deliverTo.secret", secret.map_or(Ok(()), |secret| contract.secrets().check(secret)));
+        problems.check(
+            "deliverTo.secret",
+            match secret {
+                Some(secret) => contract.secrets().check(secret),
+                None if contract.address_needs_secret() => {
+                    Err(format!("is needed by the contract {}", contract.name()))
+                }
+                None => Ok(()),
+            },
+        );
         problems.done()?;
         if entry.endpoints.values().filter(|row| row.settings.addressed).count() >= MOST {
             let detail = format!(
@@ -131,7 +133,7 @@ impl Accept {
         let endpoint = Endpoint {
             id: EndpointId(id),
             app: entry.app.id,
-            uid: None,
+            uid: Some(uid),
             settings,
             secrets: EndpointSecrets { current: secret.map(Secret::new), old: vec![] },
             headers: [].into(),
@@ -140,8 +142,14 @@ impl Accept {
             updated_ms: now_ms,
             version: id,
         };
-        self.store.change(entry.app.id, Change::CreateEndpoint(endpoint), None).await?;
-        Ok(EndpointId(id))
+        match self.store.change(entry.app.id, Change::CreateEndpoint(endpoint), None).await {
+            // Or another message named it at the same time. The caller routes anew, and finds it.
+            Ok(_) | Err(ChangeError::Taken) => {
+                self.store.fresh().await?;
+                Ok(EndpointId(id))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Forgets what messages about objects went to, and addresses, that have long been named by none.
@@ -173,4 +181,16 @@ impl Accept {
         }
         Ok(())
     }
+}
+
+/// What an address goes by: the same for the same within some days. No endpoint that is made by hand can have it,
+/// because of its colons.
+fn uid(contract: &str, url: &str, secret: Option<&str>, now_ms: i64) -> String {
+    let mut hash = Sha256::new();
+    for part in [contract, url, secret.unwrap_or_default(), if secret.is_some() { "1" } else { "0" }] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    let hash: String = hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("postrider:address:{}:{hash}", now_ms / REUSED_MS)
 }

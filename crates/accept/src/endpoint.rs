@@ -62,6 +62,8 @@ impl Accept {
         let entry = self.application(caller, app)?;
         let by_id = self.store.ids().parse::<EndpointId>(id_or_uid).and_then(|id| entry.endpoints.get(&id));
         let found = by_id.or_else(|| entry.endpoint_by_uid(id_or_uid)).cloned();
+        // Where the provider's messages go by themselves is nothing of its customer's.
+        let found = found.filter(|endpoint| caller.app.is_none() || !endpoint.settings.addressed);
         found.map(|endpoint| (entry, endpoint)).ok_or(Refusal::NotFound("endpoint"))
     }
 

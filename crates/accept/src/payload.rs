@@ -3,31 +3,9 @@
 /// Levels of nesting that are taken. Deeper is nobody's event, and a danger to every parser after us.
 pub const DEEPEST: usize = 128;
 
-/// Whether valid JSON nests no deeper than [`DEEPEST`]. One pass, no recursion.
+/// Whether valid JSON nests no deeper than [`DEEPEST`].
 pub fn is_shallow(json: &[u8]) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in json {
-        if in_string {
-            (in_string, escaped) = match (byte, escaped) {
-                (b'"', false) => (false, false),
-                (b'\\', false) => (true, true),
-                _ => (true, false),
-            };
-            continue;
-        }
-        match byte {
-            b'"' => in_string = true,
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > DEEPEST {
-                    return false;
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    true
+    !postrider_contract::is_deeper(json, DEEPEST)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What endpoints' responses asked for.
 
 use crate::{Accept, Caller, Refusal};
-use postrider_store::message::{DeliveryState, Message, Reply};
+use postrider_store::config::Change;
+use postrider_store::message::{DeliveryState, Message, Reply, Variable};
 use std::time::Duration;
 
 /// How often to look whether the endpoints have answered.
@@ -12,6 +13,19 @@ impl Accept {
     pub async fn replies(&self, caller: Caller, app: &str, message: &str) -> Result<Vec<Reply>, Refusal> {
         let message = self.message(caller, app, message).await?;
         Ok(self.store.replies(message.id).await?)
+    }
+
+    /// What responses set of a subject, of whichever endpoint.
+    pub async fn variables(&self, caller: Caller, app: &str, subject: &str) -> Result<Vec<Variable>, Refusal> {
+        let entry = self.application(caller, app)?;
+        Ok(self.store.variables(entry.app.id, None, subject.to_owned()).await?)
+    }
+
+    /// Forgets all that was set of a subject.
+    pub async fn forget_variables(&self, caller: Caller, app: &str, subject: &str) -> Result<(), Refusal> {
+        let app = self.application(caller, app)?.app.id;
+        self.store.change(app, Change::ForgetVariables { app, subject: subject.to_owned() }, None).await?;
+        Ok(())
     }
 
     /// Waits until every endpoint that a message goes to has taken it, or will get it no more. False when that

@@ -1,9 +1,8 @@
 //! Test numbers: the messages that one produces, as its contract has them, in turn.
 
-use crate::{Accept, Accepted, Caller, DeliverTo, FieldProblem, MessageDraft, Refusal};
+use crate::{Accept, Accepted, Caller, DeliverTo, FieldProblem, Idempotency, MessageDraft, Refusal};
 use bytes::Bytes;
-use postrider_contract::SimulationError;
-use postrider_store::id::MessageId;
+use postrider_contract::{Simulated, SimulationError};
 
 /// Between two messages of one number, so that they arrive as they were meant to.
 const BETWEEN_MS: i64 = 1_000;
@@ -17,32 +16,28 @@ pub struct SimulationDraft {
 }
 
 impl Accept {
-    /// Accepts what a test number produces; the messages, in turn, each with its type and payload.
+    /// Accepts what a test number produces, once for each idempotency key; the messages, in turn, each with its type
+    /// and payload.
     pub async fn simulate(
         &self,
         caller: Caller,
         app: &str,
         draft: SimulationDraft,
-    ) -> Result<Vec<(MessageId, MessageDraft)>, Refusal> {
+        idempotency: Option<Idempotency>,
+    ) -> Result<Vec<(Accepted, MessageDraft)>, Refusal> {
         let entry = self.application(caller, app)?;
         let simulated = self.contract(self.contract_of(&entry))?.simulate(&draft.payload).map_err(refused)?;
         let now_ms = self.clock.wall_ms();
-        let mut accepted = Vec::new();
-        for (n, step) in (0..).zip(simulated) {
-            let message = MessageDraft {
-                event_type: step.event_type,
-                payload: step.payload,
-                deliver_at_ms: (n > 0).then_some(now_ms + n * BETWEEN_MS),
-                deliver_to: draft.deliver_to.clone(),
-                ..MessageDraft::default()
-            };
-            let id = match self.accept(caller, app, &message, None).await? {
-                Accepted::New { id, .. } => id,
-                Accepted::Repeat(earlier) => earlier.id,
-            };
-            accepted.push((id, message));
-        }
-        Ok(accepted)
+        let message = |(n, step): (i64, Simulated)| MessageDraft {
+            event_type: step.event_type,
+            payload: step.payload,
+            deliver_at_ms: (n > 0).then_some(now_ms + n * BETWEEN_MS),
+            deliver_to: draft.deliver_to.clone(),
+            ..MessageDraft::default()
+        };
+        let messages: Vec<MessageDraft> = (0..).zip(simulated).map(message).collect();
+        let accepted = self.accept_many(caller, app, &messages, idempotency).await?;
+        accepted.into_iter().zip(messages).map(|(accepted, message)| Ok((accepted?, message))).collect()
     }
 }
 

@@ -12,9 +12,16 @@ use crate::view::MessageView;
 #[derive(Debug)]
 pub struct AddressRules {
     pub object: Compiled,
+    pub optional_secret: bool,
 }
 
 impl Contract {
+    /// Whether an address that a message names needs a secret: where endpoints have one, unless the contract says
+    /// otherwise.
+    pub fn address_needs_secret(&self) -> bool {
+        self.secrets().is_needed() && !self.address.as_ref().is_some_and(|rules| rules.optional_secret)
+    }
+
     /// The name of what the message is about; `None`: nothing that an address is remembered for.
     ///
     /// # Errors
@@ -29,7 +36,14 @@ impl Contract {
             .object
             .eval(vars.value())
             .map_err(|reason| RenderError::Expression { part: "address.object".to_owned(), reason })?;
-        let is_named = !object.is_undefined() && !object.is_none();
-        Ok(is_named.then(|| object.to_string()).filter(|name| is_name(name)))
+        if object.is_undefined() || object.is_none() {
+            return Ok(None);
+        }
+        let name = object.to_string();
+        if !is_name(&name) {
+            let reason = "what the message is about has no name of 1 to 256 characters".to_owned();
+            return Err(RenderError::Expression { part: "address.object".to_owned(), reason });
+        }
+        Ok(Some(name))
     }
 }

@@ -54,6 +54,8 @@ pub struct ChainFile {
 #[derive(Debug)]
 pub struct AddressFile {
     pub object: Spanned<String>,
+    /// An address may have no secret.
+    pub optional_secret: bool,
 }
 
 /// What test numbers produce.
@@ -124,7 +126,10 @@ fn chain(reader: &mut Reader, root: &mut Table<'_>) -> Option<ChainFile> {
 
 fn address(reader: &mut Reader, root: &mut Table<'_>) -> Option<AddressFile> {
     let mut table = reader.table(root, "address");
-    let file = table.exists().then(|| AddressFile { object: reader.required_text(&mut table, "object") });
+    let file = table.exists().then(|| AddressFile {
+        object: reader.required_text(&mut table, "object"),
+        optional_secret: reader.flag(&mut table, "optional_secret"),
+    });
     reader.close(table);
     file
 }

@@ -152,8 +152,9 @@ impl<'a> Compiler<'a> {
 
     /// What a message is about; told from the message alone.
     pub fn address(&mut self, file: Option<AddressFile>) -> Option<AddressRules> {
-        let object = self.apart(&["payload", "message"], |compiler| compiler.compile(&file?.object))?;
-        Some(AddressRules { object })
+        let file = file?;
+        let object = self.apart(&["payload", "message"], |compiler| compiler.compile(&file.object))?;
+        Some(AddressRules { object, optional_secret: file.optional_secret })
     }
 
     /// What test numbers produce; told from the payload alone.

@@ -87,6 +87,7 @@ pub use judge::{Answer, Judgement, Outcome};
 pub use problem::Problem;
 pub use render::{RenderError, Request};
 pub use reply::{Asking, Reply};
+pub use scan::is_deeper;
 pub use secrets::{SecretRules, for_receiver};
 pub use simulation::{Simulated, SimulationError};
 pub use state::{Kept, KeptFor, Setting};

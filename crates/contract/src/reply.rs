@@ -4,6 +4,7 @@ use crate::contract::Contract;
 use crate::encode::Encoding;
 use crate::expression::{Compiled, Scope};
 use crate::payload::Json;
+use crate::scan;
 use crate::state::Setting;
 use crate::tree::{Tree, entries};
 use crate::view::MessageView;
@@ -16,6 +17,8 @@ use minijinja::value::ValueKind;
 pub const MOST_ACTIONS: usize = 1_000;
 /// Bytes that the actions of one response may have, as JSON.
 const LARGEST: usize = 1 << 20;
+/// Levels of a response, so that whoever gets what it asks for can read it, wrapped as it is.
+const DEEPEST: usize = 64;
 
 /// The `[reply]` table of a contract.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ pub enum Reply {
         json: Bytes,
         /// What of it is kept for the next message.
         settings: Vec<Setting>,
+        /// What it set and is not kept, though the contract keeps such names: why.
+        not_kept: Option<String>,
     },
     /// It could not be understood, and asks for nothing.
     Wrong(String),
@@ -92,19 +97,21 @@ impl Contract {
     }
 
     fn actions(&self, actions: Vec<Tree>) -> Result<Reply, String> {
-        let setting = |action: &Tree| match (action, &self.state) {
-            (Tree::Map(fields), Some(state)) => match fields.first() {
-                Some((_, Tree::Text(kind))) => state.setting(kind, fields),
-                _ => None,
-            },
-            _ => None,
-        };
-        let settings = actions.iter().filter_map(setting).collect();
+        let (mut settings, mut not_kept) = (Vec::new(), None);
+        for action in &actions {
+            let (Tree::Map(fields), Some(state)) = (action, &self.state) else { continue };
+            let Some((_, Tree::Text(kind))) = fields.first() else { continue };
+            match state.setting(kind, fields) {
+                Some(Ok(setting)) => settings.push(setting),
+                Some(Err(why)) => not_kept = not_kept.or(Some(why)),
+                None => {}
+            }
+        }
         let json = Encoding::Json.encode(Tree::List(actions)).map_err(|error| error.to_string())?;
         if json.len() > LARGEST {
             return Err(format!("the response asks for {} bytes of actions; at most {LARGEST} are taken", json.len()));
         }
-        Ok(Reply::Actions { json, settings })
+        Ok(Reply::Actions { json, settings, not_kept })
     }
 }
 
@@ -113,6 +120,9 @@ impl ReplyRules {
     fn read(&self, asking: &Asking<'_>) -> Result<Option<Vec<Tree>>, String> {
         let json: serde_json::Value =
             serde_json::from_slice(asking.body).map_err(|error| format!("the response is not JSON: {error}"))?;
+        if scan::is_deeper(asking.body, DEEPEST) {
+            return Err(format!("the response is nested deeper than {DEEPEST} levels"));
+        }
         if let Some(wrong) = self.schema.as_ref().and_then(|schema| schema.iter_errors(&json).next()) {
             let place = wrong.instance_path().to_string();
             let place = if place.is_empty() { "the response".to_owned() } else { format!("{place} of the response") };

@@ -328,6 +328,25 @@ fn unit(digits: &[u8]) -> u16 {
     u16::from_str_radix(digits, 16).unwrap_or(0xfffd)
 }
 
+/// Whether valid JSON nests deeper than so many levels. One pass, no recursion.
+pub fn is_deeper(json: &[u8], levels: usize) -> bool {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > levels {
+            return true;
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,6 +48,11 @@ impl Generate {
 }
 
 impl SecretRules {
+    /// Whether one is made where none is given.
+    pub fn is_needed(&self) -> bool {
+        self.generate != Generate::None
+    }
+
     /// `Err` says what is wrong with a secret and what would be right; it never repeats it.
     pub fn check(&self, secret: &str) -> Result<(), String> {
         match self.kind {

@@ -44,6 +44,9 @@ pub enum SimulationError {
     /// The payload is none of a test.
     #[error("is not about a test number: the contract {0} simulates only where {1}")]
     NotATest(String, String),
+    /// The payload names no number.
+    #[error("has no number to simulate; it is a text")]
+    NoNumber,
     /// The contract has nothing for this number.
     #[error("{0:?} is no test number; the contract has {1}")]
     Unknown(String, String),
@@ -65,7 +68,8 @@ impl Contract {
         {
             return Err(SimulationError::NotATest(self.name().to_owned(), when.source().to_owned()));
         }
-        let number = rules.number.eval(vars.value()).map_err(SimulationError::Expression)?.to_string();
+        let number = rules.number.eval(vars.value()).map_err(SimulationError::Expression)?;
+        let number = number.as_str().filter(|number| !number.is_empty()).ok_or(SimulationError::NoNumber)?.to_owned();
         let steps = rules.numbers.iter().find(|(name, _)| *name == number);
         let steps = steps.or_else(|| rules.numbers.iter().find(|(name, _)| name == OTHERS));
         let Some((_, steps)) = steps else {

@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 
 /// Characters that the name of a subject or a variable may have.
 const LONGEST_NAME: usize = 256;
+/// Parts of a name, between its dots: each is a level of what goes out.
+const MOST_PARTS: usize = 16;
+/// Bytes of a value, as JSON. What one response sets goes out with every later message.
+const LONGEST_VALUE: usize = 8 << 10;
 
 /// The `[state]` table of a contract.
 #[derive(Debug)]
@@ -82,11 +86,12 @@ impl Contract {
 }
 
 impl StateRules {
-    /// What an action sets, if it does and if that is kept.
-    pub fn setting(&self, kind: &str, fields: &[(String, Tree)]) -> Option<Setting> {
+    /// What an action sets, if it does and if the contract keeps such names; `Err` says why it is not kept all the
+    /// same.
+    pub fn setting(&self, kind: &str, fields: &[(String, Tree)]) -> Option<Result<Setting, String>> {
         let field = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
         let name = match field("name")? {
-            Tree::Text(name) if kind == self.action && is_name(name) => name,
+            Tree::Text(name) if kind == self.action => name,
             _ => return None,
         };
         let is_of = |prefixes: &[String]| prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
@@ -95,11 +100,19 @@ impl StateRules {
             () if is_of(&self.application) => KeptFor::Application,
             () => return None,
         };
+        if !is_name(name) || name.split('.').count() > MOST_PARTS {
+            let right = format!("a name has up to {LONGEST_NAME} characters and {MOST_PARTS} parts");
+            return Some(Err(format!("{:?} is not kept: {right}", name.chars().take(40).collect::<String>())));
+        }
         let value = match field("value")? {
             Tree::Null => None,
             value => Some(crate::encode::Encoding::Json.encode(value.clone()).ok()?),
         };
-        Some(Setting { kept_for, name: name.clone(), value })
+        let bytes = value.as_ref().map_or(0, Bytes::len);
+        if bytes > LONGEST_VALUE {
+            return Some(Err(format!("{name} is not kept: it has {bytes} bytes; at most {LONGEST_VALUE} are")));
+        }
+        Some(Ok(Setting { kept_for, name: name.clone(), value }))
     }
 }
 

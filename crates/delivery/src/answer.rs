@@ -81,7 +81,7 @@ fn stored(asked: Option<&Asked>, log: &[String]) -> Option<String> {
     let (actions, error) = match asked {
         None if log.is_empty() => return None,
         None => ("[]".to_owned(), None),
-        Some(Asked::Actions { json, .. }) => (String::from_utf8_lossy(json).into_owned(), None),
+        Some(Asked::Actions { json, not_kept, .. }) => (String::from_utf8_lossy(json).into_owned(), not_kept.as_ref()),
         Some(Asked::Wrong(reason)) => ("[]".to_owned(), Some(reason)),
     };
     let error = error.map(|reason| format!(",\"error\":{}", json!(reason))).unwrap_or_default();

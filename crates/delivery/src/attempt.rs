@@ -190,7 +190,11 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
         Ok(reply) => {
             let response = response(endpoint, &reply);
             let content_type = reply.headers.get(http::header::CONTENT_TYPE).cloned();
-            let mut ended = judge(contract, reply, tools.clock.wall_ms());
+            let ended = judge(contract, reply, tools.clock.wall_ms());
+            let mut ended = match response.filter(|_| ended.outcome.success) {
+                Some(response) => Box::pin(complain(tools, endpoint, response, ended)).await,
+                None => ended,
+            };
             if wants_more(contract, endpoint, &message) {
                 let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
                 let body = ended.response.clone();
@@ -198,10 +202,7 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
                 let brought = Box::pin(answer::read(tools, contract, &subject, taken)).await;
                 (ended.reply, ended.settings, ended.ends_chain) = (brought.reply, brought.settings, brought.ends_chain);
             }
-            match response.filter(|_| ended.outcome.success) {
-                Some(response) => Box::pin(complain(tools, endpoint, response, ended)).await,
-                None => ended,
-            }
+            ended
         }
         Err(error) => {
             let mut ended = unanswered(contract, error);
@@ -250,7 +251,7 @@ async fn complain(tools: &Tools, endpoint: &Endpoint, response: Variables, ended
     let Some(complaint) = tools.composer.complaint(endpoint, response).await else { return ended };
     let error = Some(("template".to_owned(), complaint));
     let outcome = AttemptOutcome { success: false, error, ..ended.outcome };
-    Ended { outcome, judged: Outcome::Fail, reply: None, settings: vec![], ends_chain: false, ..ended }
+    Ended { outcome, judged: Outcome::Fail, ends_chain: false, ..ended }
 }
 
 async fn message(tools: &Tools, job: &Job) -> Result<Option<Arc<Message>>, String> {

@@ -6,6 +6,7 @@
 use postrider_contract::Kept;
 use postrider_store::config::Action;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Characters of a line with its variables.
@@ -38,26 +39,29 @@ impl Variables {
         }
     }
 
-    fn text(&self, name: &str) -> String {
-        let at = |value: &Value| name.split('.').try_fold(value.clone(), |value, part| value.get(part).cloned());
-        match self.set.get(name).cloned().or_else(|| at(&self.payload)) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text,
-            Some(other) => other.to_string(),
+    fn text(&self, name: &str) -> Cow<'_, str> {
+        let at = |value| name.split('.').try_fold(value, |value: &Value, part| value.get(part));
+        match self.set.get(name).or_else(|| at(&self.payload)) {
+            None | Some(Value::Null) => Cow::Borrowed(""),
+            Some(Value::String(text)) => Cow::Borrowed(text),
+            Some(other) => Cow::Owned(other.to_string()),
         }
     }
 
     fn line(&self, text: &str) -> String {
         let mut line = String::new();
         let mut rest = text;
-        while let Some((before, after)) = rest.split_once("[[") {
+        // What is longer is cut anyway.
+        while line.len() <= LONGEST * 4
+            && let Some((before, after)) = rest.split_once("[[")
+        {
             line.push_str(before);
             let Some((name, after)) = after.split_once("]]") else {
                 line.push_str("[[");
                 rest = after;
                 continue;
             };
-            line.push_str(&self.text(name.trim()));
+            line.extend(self.text(name.trim()).chars().take(LONGEST + 1));
             rest = after;
         }
         line.push_str(rest);

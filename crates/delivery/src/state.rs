@@ -25,7 +25,8 @@ impl Renderer {
             return Ok(vec![]);
         }
         let Some(subject) = subject(self.store(), contract, message)? else { return Ok(vec![]) };
-        let variables = self.store().variables(app.app.id, endpoint.id, subject).await.map_err(|e| e.to_string())?;
+        let variables =
+            self.store().variables(app.app.id, Some(endpoint.id), subject).await.map_err(|e| e.to_string())?;
         let kept = variables.into_iter().map(|variable| Kept {
             name: variable.name,
             value: variable.value.into(),

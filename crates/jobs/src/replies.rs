@@ -49,7 +49,14 @@ async fn told(accept: &Accept, reply: &Reply) -> Result<(), String> {
         "endpointId": ids.text(reply.endpoint),
         "attemptId": ids.text(reply.attempt),
     });
-    let asked: Value = serde_json::from_str(&reply.json).map_err(|error| error.to_string())?;
+    let asked: Value = match serde_json::from_str(&reply.json) {
+        Ok(asked) => asked,
+        Err(error) => {
+            // It will not become readable, and the others must not wait for it.
+            tracing::error!(%error, attempt = ids.text(reply.attempt), "a reply can't be read, so nobody is told of it");
+            return Ok(());
+        }
+    };
     data["actions"] = asked["actions"].clone();
     if let Some(error) = asked.get("error") {
         data["error"] = error.clone();

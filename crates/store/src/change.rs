@@ -102,6 +102,11 @@ pub enum Change {
         now_ms: i64,
         before_ms: i64,
     },
+    /// What responses set of a subject is kept no more.
+    ForgetVariables {
+        app: AppId,
+        subject: String,
+    },
     /// A delivery that waits ends now, as one that was left out.
     SkipDelivery {
         message: MessageId,
@@ -159,6 +164,7 @@ impl Change {
                 | Change::RepliesTold(_)
                 | Change::ForgetAddresses { .. }
                 | Change::SkipDelivery { .. }
+                | Change::ForgetVariables { .. }
                 | Change::MoveConsumer { .. }
                 | Change::ForgetPolled { .. }
         )

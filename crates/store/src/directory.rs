@@ -206,6 +206,7 @@ impl Directory {
             | Change::RepliesTold(_)
             | Change::ForgetAddresses { .. }
             | Change::SkipDelivery { .. }
+            | Change::ForgetVariables { .. }
             | Change::MoveConsumer { .. }
             | Change::ForgetPolled { .. } => {}
         }

@@ -183,9 +183,14 @@ pub struct Setting {
     pub set_ms: i64,
 }
 
+/// Variables that are read of one subject; an endpoint's own before those of its application.
+pub(crate) const MOST_VARIABLES: usize = 1_000;
+
 /// A variable that an earlier response set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
+    /// `None`: it is all endpoints' of the application.
+    pub endpoint: Option<EndpointId>,
     pub name: String,
     /// JSON.
     pub value: String,

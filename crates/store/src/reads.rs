@@ -69,11 +69,10 @@ impl Store {
         }
     }
 
-    /// What earlier responses set for a subject: of all endpoints, and of this one. At most 1,000.
     pub async fn variables(
         &self,
         app: AppId,
-        endpoint: EndpointId,
+        endpoint: Option<EndpointId>,
         subject: String,
     ) -> Result<Vec<Variable>, StoreError> {
         match &self.readers {

@@ -132,7 +132,7 @@ pub struct EndpointUpdate {
 
 /// One of the things that are done with a message.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ActionIn {
     /// The request to the endpoint's URL; exactly one of it.
     NotifyWebhook,
@@ -354,7 +354,8 @@ pub fn shown(ids: &Ids, endpoint: &Endpoint) -> EndpointOut {
     EndpointOut {
         id: ids.text(endpoint.id),
         url: settings.url,
-        uid: settings.uid,
+        // That of an address is made of its secret.
+        uid: settings.uid.filter(|_| !endpoint.settings.addressed),
         description: settings.description,
         disabled: settings.disabled,
         filter_types: settings.event_types.clone(),
@@ -399,7 +400,7 @@ async fn list(
     let asked = Asked::from_query(&query, false)?;
     let entry = api.accept.application(auth.0, &app)?;
     let ids = api.accept.store().ids();
-    let addressed = query.flag("addressed")?.unwrap_or(false);
+    let addressed = query.flag("addressed")?.unwrap_or(false) && auth.0.app.is_none();
     let wanted = entry.endpoints.values().filter(|endpoint| endpoint.settings.addressed == addressed);
     let endpoints = wanted.map(|endpoint| shown(ids, endpoint)).collect();
     Ok(Json(asked.slice(endpoints, |endpoint: &EndpointOut| endpoint.id.clone())))

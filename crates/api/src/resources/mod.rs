@@ -29,6 +29,7 @@ mod simulate;
 mod status;
 mod task;
 mod test_send;
+mod variable;
 
 pub use not_implemented::OPERATIONS as NOT_IMPLEMENTED;
 pub use status::MessageStatus;
@@ -57,6 +58,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(test_send::routes())
         .merge(preview::routes())
         .merge(reply::routes())
+        .merge(variable::routes())
         .merge(simulate::routes())
         .merge(expunge::routes())
         .merge(task::routes())

@@ -5,10 +5,11 @@ use crate::Api;
 use crate::auth::SenderAuth;
 use crate::body::{Raw, parse};
 use crate::error::{ApiError, Errors};
+use crate::idempotency::IdempotencyHeader;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use postrider_accept::{Accepted, DeliverTo, SimulationDraft};
+use postrider_accept::{DeliverTo, SimulationDraft};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -42,12 +43,13 @@ pub struct SimulationOut {
 /// Accepts the messages that the application's contract has for a test number, a second apart, so that a receiver
 /// can be tried without what they tell of.
 #[utoipa::path(post, path = "/api/v1/app/{app_id}/simulate", tag = "Message", operation_id = "v1.message.simulate",
-    params(("app_id" = String, Path)), request_body = SimulationIn,
+    params(("app_id" = String, Path), ("idempotency-key" = Option<String>, Header)), request_body = SimulationIn,
     responses((status = 202, body = SimulationOut), Errors))]
 async fn simulate(
     State(api): State<Api>,
     auth: SenderAuth,
     Path(app): Path<String>,
+    key: IdempotencyHeader,
     body: Raw,
 ) -> Result<(StatusCode, Json<SimulationOut>), ApiError> {
     let given: SimulationIn<'_> = parse(&body.bytes)?;
@@ -55,8 +57,9 @@ async fn simulate(
         payload: body.bytes.slice_ref(given.payload.get().as_bytes()),
         deliver_to: given.deliver_to.map(DeliverTo::try_from).transpose()?,
     };
-    let messages = api.accept.simulate(auth.0, &app, draft).await?;
-    let (ids, created_ms) = (api.accept.store().ids(), api.accept.clock().wall_ms());
-    let data = messages.into_iter().map(|(id, draft)| accepted(ids, Accepted::New { id, created_ms }, draft, true));
+    let idempotency = key.with(auth.0, &body.bytes)?;
+    let messages = api.accept.simulate(auth.0, &app, draft, idempotency).await?;
+    let ids = api.accept.store().ids();
+    let data = messages.into_iter().map(|(answer, draft)| accepted(ids, answer, draft, true));
     Ok((StatusCode::ACCEPTED, Json(SimulationOut { data: data.collect() })))
 }

@@ -157,3 +157,55 @@ async fn one_application_can_name_so_many_addresses_and_no_more() {
     let told = receiver.wait_for("/status", 1_001).await;
     assert_eq!(told.iter().filter(|request| request.text().ends_with("secret=secret+7")).count(), 2);
 }
+
+#[tokio::test]
+async fn the_same_address_is_made_once_however_many_name_it_at_once() {
+    let (app, receiver) = started().await;
+    let acme = project(&app, &receiver).await;
+    let path = format!("/api/v1/app/{acme}/msg");
+    let tasks: Vec<_> = (0..100)
+        .map(|n| {
+            let (client, path, url) = (app.client.clone(), path.clone(), receiver.url("/status"));
+            tokio::spawn(async move {
+                let message = to(status(&format!("SM{n}"), "queued"), json!({"url": url, "secret": "s"}));
+                client.post(&path, message).await.expect(202)
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    receiver.wait_for("/status", 100).await;
+    let page = app.get(&format!("/api/v1/app/{acme}/endpoint?addressed=true")).await.expect(200);
+    assert_eq!(page["data"].as_array().unwrap().len(), 1);
+    assert_eq!(page["data"][0]["uid"], Value::Null, "what it goes by is ours");
+}
+
+#[tokio::test]
+async fn an_address_needs_a_secret_where_endpoints_have_one_and_is_nothing_of_the_customers() {
+    let (app, receiver) = started().await;
+    for contract in ["standard", "svix", "uplodr", "tiledesk", "tellescope"] {
+        let acme = id(&app.post("/api/v1/app", json!({"name": "Acme", "contract": contract})).await.expect(201));
+        let event = if contract == "uplodr" { "employee.created" } else { "automation" };
+        let message = json!({"eventType": event, "payload": {"id": "1", "message": "m"}});
+        let named = to(message, json!({"url": receiver.url("/x")}));
+        let refused = app.post(&format!("/api/v1/app/{acme}/msg"), named).await.expect(422);
+        assert_eq!(refused["detail"][0]["loc"], json!(["body", "deliverTo", "secret"]), "{contract}");
+    }
+    let acme = project(&app, &receiver).await;
+    let path = format!("/api/v1/app/{acme}/msg");
+    let unnamed = to(status("", "sent"), json!({"url": receiver.url("/status")}));
+    assert_eq!(app.post(&path, unnamed).await.expect(422)["detail"][0]["loc"], json!(["body", "payload"]));
+    app.post(&path, to(status("SM1", "sent"), json!({"url": receiver.url("/status"), "secret": "t"})))
+        .await
+        .expect(202);
+    let page = app.get(&format!("/api/v1/app/{acme}/endpoint?addressed=true")).await.expect(200);
+    let address = page["data"][0]["id"].as_str().unwrap();
+    let access = app.post(&format!("/api/v1/auth/app-portal-access/{acme}"), json!({})).await.expect(200);
+    let customer = app.with_key(access["token"].as_str().unwrap());
+    let seen = customer.get(&format!("/api/v1/app/{acme}/endpoint?addressed=true")).await.expect(200);
+    assert_eq!(seen["data"].as_array().unwrap().len(), 1, "its own endpoints");
+    assert_ne!(seen["data"][0]["id"], address);
+    customer.get(&format!("/api/v1/app/{acme}/endpoint/{address}/secret")).await.expect(404);
+    customer.delete(&format!("/api/v1/app/{acme}/endpoint/{address}")).await.expect(404);
+}

@@ -201,3 +201,43 @@ async fn names_that_nobody_can_keep_do_no_harm() {
         say(&app, &acme, "CT1", contact).await;
     }
 }
+
+#[tokio::test]
+async fn one_service_can_not_end_a_conversation_for_the_others() {
+    let (app, receiver) = started().await;
+    let acme = project(&app).await;
+    service(&app, &receiver, &acme, "/greedy").await;
+    service(&app, &receiver, &acme, "/modest").await;
+    receiver.answer("/modest", set(json!({"state.id": "here"})));
+    let deep = format!("contact.{}x", "a.".repeat(100));
+    for (odd, why) in [
+        (json!({deep: "x"}), "\"contact.a.a.a"),
+        (json!({"contact.long": "é".repeat(30_000)}), "contact.long is not kept: it has 60002 bytes; at most 8192 are"),
+    ] {
+        receiver.answer("/greedy", set(odd));
+        let payload = json!({"id": "SM1", "from_number": "+1", "contact_id": "CT1"});
+        let form = json!({"eventType": "incoming_message", "payload": payload});
+        let sent = app.post(&format!("/api/v1/app/{acme}/msg?wait=20"), form).await.expect(202);
+        let errors: Vec<&Value> =
+            sent["reply"]["data"].as_array().unwrap().iter().filter_map(|reply| reply.get("error")).collect();
+        assert!(errors.len() == 1 && errors[0].as_str().unwrap().starts_with(why), "{errors:?}");
+    }
+    for round in 0..12 {
+        let names = (0..100).map(|n| (format!("contact.vars.{round}x{n}"), json!(n)));
+        receiver.answer("/greedy", set(Value::Object(names.collect())));
+        say(&app, &acme, "CT1", json!({})).await;
+    }
+    say(&app, &acme, "CT1", json!({})).await;
+    let found = last(&receiver, "/modest");
+    assert_eq!(found["state[id]"], "here", "however much is kept of the contact");
+    assert_eq!(found.as_object().unwrap().len(), 1_001, "what is kept, up to its limit, and since when the state is");
+
+    // Somebody can look at it, and let it begin anew.
+    let path = format!("/api/v1/app/{acme}/variable?subject=CT1");
+    let kept = app.get(&path).await.expect(200)["data"].as_array().unwrap().clone();
+    assert_eq!((&kept[0]["name"], &kept[0]["value"]), (&json!("state.id"), &json!("here")));
+    assert!(kept[0]["endpointId"].is_string() && kept[1]["endpointId"].is_null(), "{:?}", &kept[..2]);
+    app.delete(&path).await.expect(204);
+    assert_eq!(app.get(&path).await.expect(200)["data"], json!([]));
+    assert_eq!(app.get(&format!("/api/v1/app/{acme}/variable")).await.expect(422)["detail"][0]["loc"][1], "subject");
+}

@@ -101,6 +101,7 @@ async fn a_reply_that_is_wrong_asks_for_nothing_and_says_why() {
     let (app, receiver) = started().await;
     let (acme, _) = telerivet(&app, &receiver).await;
     let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
+    let deeper_than_we_wrap = format!(r#"{{"x":{}{}}}"#, "[".repeat(100), "]".repeat(100));
     let many = json!({"messages": vec![json!({"content": "x"}); 2_000]}).to_string();
     let huge = json!({"messages": [{"content": "x".repeat(100_000)}]}).to_string();
     for (body, why) in [
@@ -114,6 +115,7 @@ async fn a_reply_that_is_wrong_asks_for_nothing_and_says_why() {
         ("[]", "the response: [] is not of type \"object\""),
         ("null", "the response: null is not of type \"object\""),
         (&deep, "the response is not JSON: recursion limit"),
+        (&deeper_than_we_wrap, "the response is nested deeper than 64 levels"),
         (&many, "/messages of the response"),
         (&huge, "the response is not JSON"),
     ] {
@@ -216,4 +218,23 @@ async fn nobody_reads_the_replies_of_another_application() {
     let message = app.send(&acme, "incoming_message", incoming()).await;
     app.get(&format!("/api/v1/app/{other}/msg/{message}/reply")).await.expect(404);
     app.get(&format!("/api/v1/app/{acme}/msg/msg_none/reply")).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_reply_as_deep_as_is_taken_is_told_and_so_is_the_next() {
+    let (app, receiver) = started().await;
+    let ops = json!({"url": receiver.url("/ops"), "filterTypes": ["message.reply"]});
+    app.post("/api/v1/operational-webhook/endpoint", ops).await.expect(201);
+    let acme = id(&app.post("/api/v1/app", json!({"name": "Desk", "contract": "tiledesk"})).await.expect(201));
+    app.endpoint(&acme, json!({"url": receiver.url("/select"), "eventTypes": ["operator.select"]})).await;
+    for depth in [63, 64, 126, 1] {
+        let deep = format!(r#"{{"operators":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        receiver.answer("/select", answer(&deep));
+        app.post(&format!("/api/v1/app/{acme}/msg?wait=20"), json!({"eventType": "operator.select", "payload": {}}))
+            .await
+            .expect(202);
+    }
+    let told = receiver.wait_for("/ops", 4).await;
+    let failed = told.iter().filter(|request| request.json()["data"].get("error").is_some()).count();
+    assert_eq!(failed, 2, "those that are too deep ask for nothing, and that is told too");
 }

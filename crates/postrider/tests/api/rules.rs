@@ -101,9 +101,40 @@ async fn a_list_of_actions_that_is_wrong_is_told_so() {
         (json!([{"type": "notify_webhook"}, line(&"x".repeat(1_001))]), "a text has more than 1000 characters"),
         (json!(vec![json!({"type": "notify_webhook"}); 21]), "has 21 entries; at most 20"),
         (json!([{"type": "send_message"}]), "unknown variant `send_message`"),
+        (json!([{"type": "log_message", "text": "a", "y": 1}]), "unknown field `y`"),
     ] {
         let form = json!({"url": receiver.url("/hook"), "secret": "s", "actions": actions});
         let refused = app.post(&format!("/api/v1/app/{acme}/endpoint"), form).await.expect(422);
         assert!(refused["detail"][0]["msg"].as_str().unwrap().starts_with(why), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn lines_of_many_variables_over_a_large_payload_hold_up_nobody() {
+    let (app, receiver) = started().await;
+    let acme = project(&app).await;
+    let mut actions = vec![line(&"[[a]]".repeat(200)); 18];
+    actions.push(line(&"[[many]]".repeat(100)));
+    actions.push(json!({"type": "notify_webhook"}));
+    let form = json!({"url": receiver.url("/hook"), "secret": "s", "actions": actions});
+    let endpoint = app.endpoint(&acme, form).await;
+    let many = vec![json!({"n": 1, "text": "some words"}); 20_000];
+    let form = json!({"eventType": "incoming_message", "payload": {"id": "SM1", "a": "", "many": many}});
+    let sent = app.post(&format!("/api/v1/app/{acme}/msg?wait=20"), form).await.expect(202);
+    assert_eq!(sent["reply"]["done"], true, "within the time that a sender waits");
+    let lines = log(&app, &acme, &endpoint).await[0][0].clone();
+    assert_eq!((&lines[0], lines[18].as_str().unwrap().chars().count()), (&json!(""), 4_001));
+}
+
+#[tokio::test]
+async fn an_error_template_leaves_the_log_as_it_is() {
+    let (app, receiver) = started().await;
+    let acme = project(&app).await;
+    receiver.answer("/hook", Answer::status(200).body("no"));
+    let actions = json!([line("before"), {"type": "notify_webhook"}, line("after")]);
+    let form =
+        json!({"url": receiver.url("/hook"), "secret": "s", "actions": actions, "errorTemplate": "it says {{body}}"});
+    let endpoint = app.endpoint(&acme, form).await;
+    say(&app, &acme).await;
+    assert_eq!(log(&app, &acme, &endpoint).await, [json!([["before"], "it says no"])]);
 }

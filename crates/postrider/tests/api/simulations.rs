@@ -52,7 +52,8 @@ async fn only_test_numbers_are_simulated_and_a_status_url_is_honoured() {
     let mut real = sent_to("+15005550012");
     real["payload"]["simulated"] = json!(false);
     let refused = app.post(&path, real).await.expect(422);
-    let why = "is not about a test number: the contract telerivet simulates only where payload.simulated";
+    let why = "is not about a test number: the contract telerivet simulates only where \
+               payload.simulated is true or payload.simulated == 1";
     assert_eq!(
         (&refused["detail"][0]["loc"], &refused["detail"][0]["msg"]),
         (&json!(["body", "payload"]), &json!(why))
@@ -63,6 +64,22 @@ async fn only_test_numbers_are_simulated_and_a_status_url_is_honoured() {
     let told: Vec<String> = receiver.wait_for("/status", 2).await.iter().map(|request| request.text()).collect();
     assert!(told[0].contains("status=sent") && told[1].contains("status=delivered"), "{told:?}");
     assert!(told.iter().all(|body| body.ends_with("&secret=t")), "{told:?}");
+    // The same simulation, sent again, is the same; one without a number is none.
+    let again = async || {
+        let body = sent_to("+15005550014").to_string().into_bytes();
+        app.request("POST", &path, &[("idempotency-key", "once")], Some(body)).await.expect(202)
+    };
+    let first = again().await;
+    let ids = |made: &Value| [id(&made["data"][0]), id(&made["data"][1])];
+    assert_eq!(ids(&again().await), ids(&first));
+    for odd in [json!(null), json!(""), json!(7)] {
+        let mut form = sent_to("");
+        form["payload"]["to_number"] = odd;
+        app.post(&path, form).await.expect(422);
+    }
+    let mut text = sent_to("+1");
+    text["payload"]["simulated"] = json!("0");
+    app.post(&path, text).await.expect(422);
     let other = app.application().await;
     let refused = app.post(&format!("/api/v1/app/{other}/simulate"), sent_to("+1")).await.expect(409);
     assert_eq!(refused["code"], "no_simulation");

@@ -226,7 +226,8 @@ impl Postgres {
         let (sets, unsets) = (set.params(), unset.params());
         let (has_sets, has_unsets) = (!set.is_empty(), !unset.is_empty());
         let has_replies = !plan.attempts.untold.0.is_empty();
-        let (addresses, links) = (plan.addresses.params(), plan.links.params());
+        let columns = plan.links.columns();
+        let (addresses, links) = (plan.addresses.params(), columns.params());
         let (has_addresses, has_links) = (!plan.addresses.is_empty(), !plan.links.is_empty());
         let (ordered, polled) = (plan.ordered.params(), plan.polled.params());
         let (has_ordered, has_polled) = (!plan.ordered.is_empty(), !plan.polled.is_empty());

@@ -66,6 +66,11 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
             session.query("DELETE FROM untold WHERE attempt = ANY($1)", &[(&ids, Type::INT8_ARRAY)]).await?;
             return Ok(Ok(None));
         }
+        Change::ForgetVariables { app, subject } => {
+            let sql = "DELETE FROM variables WHERE app = $1 AND subject = $2";
+            session.query(sql, &[int(&app.0), text(subject)]).await?;
+            return Ok(Ok(None));
+        }
         Change::SkipDelivery { message, endpoint, due_ms } => {
             let sql =
                 "UPDATE schedule SET due_ms = $1, attempts = $2 WHERE endpoint = $3 AND message = $4 AND NOT manual

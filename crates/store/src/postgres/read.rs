@@ -8,6 +8,7 @@ use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
+use crate::message::MOST_VARIABLES;
 use crate::message::{
     Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable,
 };
@@ -108,17 +109,26 @@ impl Reads {
         Ok(rows.iter().map(reply).collect())
     }
 
+    /// What is kept of a subject for an endpoint, its own first; without one, all that is.
     pub async fn variables(
         &self,
         app: AppId,
-        endpoint: EndpointId,
+        endpoint: Option<EndpointId>,
         subject: &str,
     ) -> Result<Vec<Variable>, StoreError> {
-        let sql = "SELECT name, value, created_ms FROM variables
-                   WHERE app = $1 AND endpoint IN (0, $2) AND subject = $3 ORDER BY name LIMIT 1000";
-        let params = [(&app.0 as _, Type::INT8), (&endpoint.0 as _, Type::INT8), (&subject as _, Type::TEXT)];
-        let rows = get(&self.pool).await?.query_typed(sql, &params).await?;
-        let variable = |row: &Row| Variable { name: row.get(0), value: row.get(1), created_ms: row.get(2) };
+        let sql = format!(
+            "SELECT endpoint, name, value, created_ms FROM variables WHERE app = $1 AND subject = $2
+             AND ($3::bigint IS NULL OR endpoint IN (0, $3)) ORDER BY endpoint DESC, name LIMIT {MOST_VARIABLES}"
+        );
+        let endpoint = endpoint.map(|endpoint| endpoint.0);
+        let params = [(&app.0 as _, Type::INT8), (&subject as _, Type::TEXT), (&endpoint as _, Type::INT8)];
+        let rows = get(&self.pool).await?.query_typed(&sql, &params).await?;
+        let variable = |row: &Row| Variable {
+            endpoint: Some(row.get::<_, i64>(0)).filter(|endpoint| *endpoint != 0).map(EndpointId),
+            name: row.get(1),
+            value: row.get(2),
+            created_ms: row.get(3),
+        };
         Ok(rows.iter().map(variable).collect())
     }
 

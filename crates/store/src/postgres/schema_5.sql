@@ -23,3 +23,5 @@ CREATE TABLE consumers (
   endpoint bigint NOT NULL, name text NOT NULL, position bigint NOT NULL, moved_ms bigint NOT NULL,
   PRIMARY KEY (endpoint, name)
 );
+-- All that is kept of somebody, whoever it is kept for.
+CREATE INDEX variable_subject ON variables (app, subject);

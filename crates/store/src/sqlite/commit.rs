@@ -53,11 +53,8 @@ impl Backend for Sqlite {
                     self.recent.add(RecentKey { key, message: *id });
                 }
             }
-            match (item, outcome) {
-                (Item::Change(request, _), Outcome::Changed(Ok(Changed::Applied))) => {
-                    changes.push(request.change.clone())
-                }
-                _ => {}
+            if let (Item::Change(request, _), Outcome::Changed(Ok(Changed::Applied))) = (item, outcome) {
+                changes.push(request.change.clone());
             }
         }
         Ok(Committed { outcomes, changes })

@@ -41,6 +41,11 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
             attempts.iter().try_for_each(|attempt| delete.execute([attempt.0]).map(drop))?;
             return Ok(Some(Ok(())));
         }
+        Change::ForgetVariables { app, subject } => {
+            tx.prepare_cached("DELETE FROM variables WHERE app = ? AND subject = ?")?
+                .execute(params![app.0, subject])?;
+            return Ok(Some(Ok(())));
+        }
         Change::SkipDelivery { message, endpoint, due_ms } => tx
             .prepare_cached(
                 "UPDATE schedule SET due_ms = ?, attempts = ? WHERE endpoint = ? AND message = ? AND NOT manual",

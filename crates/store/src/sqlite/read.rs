@@ -3,6 +3,7 @@
 use crate::columns::{deliver_from, endpoints_from, names_from};
 use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
+use crate::message::MOST_VARIABLES;
 use crate::message::{
     Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable,
 };
@@ -81,11 +82,23 @@ pub fn replies(conn: &Connection, message: MessageId) -> Result<Vec<Reply>> {
     conn.prepare_cached(&sql)?.query_map([message.0], reply_row)?.collect()
 }
 
-pub fn variables(conn: &Connection, app: AppId, endpoint: EndpointId, subject: &str) -> Result<Vec<Variable>> {
-    let sql = "SELECT name, value, created_ms FROM variables
-               WHERE app = ? AND endpoint IN (0, ?) AND subject = ? ORDER BY name LIMIT 1000";
-    let row = |row: &Row<'_>| Ok(Variable { name: row.get(0)?, value: row.get(1)?, created_ms: row.get(2)? });
-    conn.prepare_cached(sql)?.query_map(params![app.0, endpoint.0, subject], row)?.collect()
+/// What is kept of a subject for an endpoint, its own first; without one, all that is.
+pub fn variables(conn: &Connection, app: AppId, endpoint: Option<EndpointId>, subject: &str) -> Result<Vec<Variable>> {
+    let which = if endpoint.is_some() { "AND endpoint IN (0, ?3)" } else { "AND ?3 IS NULL" };
+    let sql = format!(
+        "SELECT endpoint, name, value, created_ms FROM variables
+         WHERE app = ?1 AND subject = ?2 {which} ORDER BY endpoint DESC, name LIMIT {MOST_VARIABLES}"
+    );
+    let row = |row: &Row<'_>| {
+        let endpoint = row.get::<_, i64>(0)?;
+        Ok(Variable {
+            endpoint: (endpoint != 0).then_some(EndpointId(endpoint)),
+            name: row.get(1)?,
+            value: row.get(2)?,
+            created_ms: row.get(3)?,
+        })
+    };
+    conn.prepare_cached(&sql)?.query_map(params![app.0, subject, endpoint.map(|id| id.0)], row)?.collect()
 }
 
 /// Where messages about an object go, if anybody said so since then.

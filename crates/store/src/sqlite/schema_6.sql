@@ -15,3 +15,5 @@ CREATE TABLE consumers (
   endpoint INTEGER NOT NULL, name TEXT NOT NULL, position INTEGER NOT NULL, moved_ms INTEGER NOT NULL,
   PRIMARY KEY (endpoint, name)
 ) WITHOUT ROWID;
+-- All that is kept of somebody, whoever it is kept for.
+CREATE INDEX variable_subject ON variables (app, subject);
