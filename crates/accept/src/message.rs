@@ -58,7 +58,7 @@ pub enum Accepted {
         created_ms: i64,
     },
     /// The same request was answered with this message before.
-    Repeat(Message),
+    Repeat(Box<Message>),
 }
 
 impl Accept {
@@ -143,7 +143,7 @@ impl Accept {
             }
             Appended::Repeat(id) => {
                 let earlier = self.store.message(entry.app.id, id).await?;
-                earlier.map(Accepted::Repeat).ok_or(Refusal::NotFound("message"))
+                earlier.map(|earlier| Accepted::Repeat(Box::new(earlier))).ok_or(Refusal::NotFound("message"))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::commands::{attempts, contract, dev, doctor, key, messages, migrate, portal, send};
+use crate::commands::{attempts, contract, dev, doctor, import, key, messages, migrate, portal, send};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -35,6 +35,8 @@ pub enum Command {
     Attempts(attempts::AttemptsArgs),
     /// Check, show and list wire contracts
     Contract(contract::ContractArgs),
+    /// Take over what another server has: applications, endpoints, event types
+    Import(import::ImportArgs),
     /// Copy everything from the embedded database to PostgreSQL
     Migrate(migrate::MigrateArgs),
     /// Check an installation, and say what to do about what is wrong

@@ -11,9 +11,9 @@ use ureq::{Agent, Body};
 use url::Url;
 
 /// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The largest answer that is read: a page of 250 messages of a MiB, and some.
-const LARGEST_ANSWER: u64 = 512 << 20;
+pub const LARGEST_ANSWER: u64 = 512 << 20;
 
 /// Which server, and who asks.
 #[derive(Clone, Debug, Args)]
@@ -62,6 +62,25 @@ pub struct Client {
     agent: Agent,
 }
 
+/// What calls servers. Every status is an answer, and those are trusted whom the machine trusts.
+pub fn agent() -> Agent {
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).tls_config(tls);
+    config.build().into()
+}
+
+/// `{server}/api/v1/{path}?{query}`; `None` for a URL that can have no path. A path's parts may hold anything, so
+/// they are escaped.
+pub fn api_url(server: &Url, path: &[&str], query: &[(&str, &str)]) -> Option<Url> {
+    let mut url = server.clone();
+    url.set_query(None);
+    url.path_segments_mut().ok()?.pop_if_empty().extend(["api", "v1"]).extend(path);
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    Some(url)
+}
+
 /// A body that may be one of an error.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -85,9 +104,7 @@ impl Client {
         let fallback = || std::env::var("POSTRIDER_API_KEY").ok();
         let given = args.token.clone().filter(|token| !token.is_empty()).or_else(fallback);
         let token = given.filter(|token| !token.is_empty()).ok_or_else(|| ClientError::NoToken(args.url.clone()))?;
-        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
-        let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).tls_config(tls);
-        Ok(Client { url: args.url.clone(), token, agent: config.build().into() })
+        Ok(Client { url: args.url.clone(), token, agent: agent() })
     }
 
     /// The answer's text to `GET /api/v1/{path}?{query}`.
@@ -98,6 +115,16 @@ impl Client {
     /// The answer's text to `POST /api/v1/{path}` with a JSON body.
     pub fn post(&self, path: &[&str], headers: &[(&str, &str)], body: String) -> Result<String, ClientError> {
         self.call("POST", path, &[], headers, body)
+    }
+
+    /// The answer's text to `PUT /api/v1/{path}` with a JSON body.
+    pub fn put(&self, path: &[&str], body: String) -> Result<String, ClientError> {
+        self.call("PUT", path, &[], &[], body)
+    }
+
+    /// The answer's text to `PATCH /api/v1/{path}` with a JSON body.
+    pub fn patch(&self, path: &[&str], body: String) -> Result<String, ClientError> {
+        self.call("PATCH", path, &[], &[], body)
     }
 
     /// The answer's text to `DELETE /api/v1/{path}`.
@@ -118,9 +145,10 @@ impl Client {
         headers: &[(&str, &str)],
         body: String,
     ) -> Result<String, ClientError> {
+        let address = api_url(&self.url, path, query).ok_or_else(|| ClientError::Url(self.url.clone()))?;
         let mut request = Request::builder()
             .method(method)
-            .uri(self.address(path, query)?.as_str())
+            .uri(address.as_str())
             .header("authorization", format!("Bearer {}", self.token));
         if !body.is_empty() {
             request = request.header("content-type", "application/json");
@@ -134,20 +162,6 @@ impl Client {
         let text = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_string();
         let text = text.map_err(|error| self.transport(error.to_string()))?;
         if status.is_success() { Ok(text) } else { Err(self.refused(status, &text)) }
-    }
-
-    /// A path's parts may hold anything, so they are escaped.
-    fn address(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, ClientError> {
-        let mut url = self.url.clone();
-        url.set_query(None);
-        match url.path_segments_mut() {
-            Ok(mut segments) => segments.pop_if_empty().extend(["api", "v1"]).extend(path),
-            Err(()) => return Err(ClientError::Url(self.url.clone())),
-        };
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        Ok(url)
     }
 
     fn unanswered(&self, error: ureq::Error) -> ClientError {

@@ -37,6 +37,6 @@ impl Table {
 }
 
 /// What came from elsewhere must neither break the table nor speak to the terminal.
-fn one_line(cell: &str) -> String {
+pub fn one_line(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -272,6 +272,7 @@ async fn every_command_teaches_with_an_example_and_shows_no_key() {
         "contract check",
         "contract show",
         "contract list",
+        "import svix",
         "migrate",
         "doctor",
     ];

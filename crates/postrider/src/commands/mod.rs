@@ -4,6 +4,7 @@ pub mod attempts;
 pub mod contract;
 pub mod dev;
 pub mod doctor;
+pub mod import;
 pub mod key;
 pub mod messages;
 pub mod migrate;
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Messages(args) => say(messages::run(&args)),
         Command::Attempts(args) => say(attempts::run(&args)),
         Command::Contract(args) => contract::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Migrate(args) => migrate::run(args),
         Command::Doctor(args) => doctor::run(*args),
     }

@@ -3,7 +3,8 @@
 use super::{on_a_clock, started};
 use postrider_testkit::app::{Client, eventually};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 async fn poller(app: &Client, more: Value) -> (String, String) {
     let acme = app.application().await;

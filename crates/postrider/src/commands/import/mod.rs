@@ -13,7 +13,7 @@ use super::{fail, say};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use records::{Application, Endpoint, Headers};
+use records::{Headers, Record};
 use report::{Placed, Report};
 use source::{Source, SourceError};
 use state::{State, StateError};
@@ -191,43 +191,44 @@ impl Import {
     }
 
     /// One that had to leave something out is not noted, so that the next run tries it again.
-    fn application_and_note(&mut self, app: &Application, report: &mut Report) -> Result<(), ImportError> {
-        let moved = self.application(app)?;
+    fn application_and_note(&mut self, app: &Record, report: &mut Report) -> Result<(), ImportError> {
+        let mut moved = Report::default();
+        let ended = self.application(app, &mut moved);
         if let Some(state) = &mut self.state
+            && ended.is_ok()
             && moved.skipped() == 0
         {
             state.note(&app.id, &moved)?;
         }
         report.add(moved);
-        Ok(())
+        ended
     }
 
-    fn application(&self, app: &Application) -> Result<Report, ImportError> {
-        let mut report = Report::default();
+    fn application(&self, app: &Record, report: &mut Report) -> Result<(), ImportError> {
         let placed = self.target.application(app)?;
         report.applications.count(&placed);
         if let Placed::Refused(reason) = placed {
-            let name = app.key();
+            let name = &app.key;
             report.warnings.push(format!("application {name} was left out, with its endpoints: {reason}"));
-            return Ok(report);
+            return Ok(());
         }
         for endpoint in &self.source.endpoints(&app.id)? {
-            self.endpoint(app, endpoint, &mut report)?;
+            self.endpoint(app, endpoint, report)?;
         }
-        Ok(report)
+        Ok(())
     }
 
-    fn endpoint(&self, app: &Application, endpoint: &Endpoint, report: &mut Report) -> Result<(), ImportError> {
+    fn endpoint(&self, app: &Record, endpoint: &Record, report: &mut Report) -> Result<(), ImportError> {
         let headers = self.source.headers(&app.id, &endpoint.id)?;
-        let placed = match self.target.has_endpoint(app.key(), endpoint.key())? {
+        let placed = match self.target.has_endpoint(&app.key, &endpoint.key)? {
             true => Placed::There,
             false => {
                 let secret = self.source.secret(&app.id, &endpoint.id)?;
-                self.target.make_endpoint(app.key(), endpoint, secret.as_ref(), &headers.headers)?
+                self.target.make_endpoint(&app.key, endpoint, secret.as_ref(), &headers.headers)?
             }
         };
         report.endpoints.count(&placed);
-        let (name, of) = (endpoint.key(), app.key());
+        let (name, of) = (&endpoint.key, &app.key);
         if let Placed::Refused(reason) = placed {
             report.warnings.push(format!("endpoint {name} of {of} was left out: {reason}"));
             return Ok(());
@@ -247,14 +248,14 @@ impl Import {
     /// command tells what is still to be done.
     fn missing(
         &self,
-        app: &Application,
-        endpoint: &Endpoint,
+        app: &Record,
+        endpoint: &Record,
         headers: Headers,
         placed: &Placed,
     ) -> Result<BTreeSet<String>, ImportError> {
         let mut missing = headers.sensitive;
         if *placed == Placed::There && !missing.is_empty() {
-            let here = self.target.headers(app.key(), endpoint.key())?;
+            let here = self.target.headers(&app.key, &endpoint.key)?;
             missing.retain(|name| !here.has(name));
         }
         Ok(missing)

@@ -1,14 +1,23 @@
 //! What is moved: read as the source gives it, written as Postrider takes it.
-//!
-//! Each is `settled` when it has been read: it has a uid then, and one name for what Svix has called differently over
-//! the years. What only another Postrider says of an endpoint goes on as it is.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What Svix sends is what this contract says.
-const CONTRACT: &str = "svix";
+/// Fields that Svix called otherwise before: the older name, and the newer.
+const RENAMED: [(&str, &str); 2] = [("filterTypes", "eventTypes"), ("rateLimit", "throttleRate")];
+
+/// An application or an endpoint. All that the source says of it goes on, so that nothing is lost of what another
+/// Postrider has more than Svix; the target takes what it knows.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub struct Record {
+    /// At the source.
+    pub id: String,
+    /// What it is found by in the target: its uid, and where it has none, its id at the source.
+    pub key: String,
+    pub fields: Map<String, Value>,
+}
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,55 +36,6 @@ pub struct EventType {
     schemas: Option<Value>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Application {
-    /// At the source.
-    #[serde(skip_serializing)]
-    pub id: String,
-    uid: Option<String>,
-    name: String,
-    metadata: Option<BTreeMap<String, String>>,
-    throttle_rate: Option<u16>,
-    #[serde(skip_serializing)]
-    rate_limit: Option<u16>,
-    contract: Option<String>,
-    notify_emails: Option<Value>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Endpoint {
-    /// At the source.
-    #[serde(skip_serializing)]
-    pub id: String,
-    uid: Option<String>,
-    url: String,
-    description: Option<String>,
-    disabled: Option<bool>,
-    event_types: Option<Vec<String>>,
-    #[serde(skip_serializing)]
-    filter_types: Option<Vec<String>>,
-    channels: Option<Vec<String>>,
-    metadata: Option<BTreeMap<String, String>>,
-    throttle_rate: Option<u16>,
-    #[serde(skip_serializing)]
-    rate_limit: Option<u16>,
-    contract: Option<String>,
-    payload_filter: Option<Value>,
-    max_concurrency: Option<Value>,
-    timeout_seconds: Option<Value>,
-    retry_schedule: Option<Value>,
-    content_type: Option<Value>,
-    query: Option<Value>,
-    validation_template: Option<Value>,
-    template: Option<Value>,
-    error_template: Option<Value>,
-    notify_emails: Option<Value>,
-    priority: Option<Value>,
-    actions: Option<Value>,
-}
-
 /// An endpoint's headers; of those in `sensitive` the values are not shown.
 #[derive(Deserialize)]
 pub struct Headers {
@@ -84,45 +44,43 @@ pub struct Headers {
     pub sensitive: BTreeSet<String>,
 }
 
+impl TryFrom<Map<String, Value>> for Record {
+    type Error = &'static str;
+
+    fn try_from(mut fields: Map<String, Value>) -> Result<Record, &'static str> {
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let id = text("id").ok_or("it has no id")?;
+        let key = text("uid").unwrap_or_else(|| id.clone());
+        fields.insert("uid".to_owned(), json!(key));
+        for (older, newer) in RENAMED {
+            let before = fields.remove(older).unwrap_or_default();
+            let now = fields.entry(newer).or_insert(Value::Null);
+            if now.is_null() {
+                *now = before;
+            }
+        }
+        // By its document Svix may answer 0, where it takes none.
+        if fields.get("throttleRate").and_then(Value::as_u64) == Some(0) {
+            fields.remove("throttleRate");
+        }
+        Ok(Record { id, key, fields })
+    }
+}
+
+impl Record {
+    /// What is changed of an application that is there already. The rest may have been set there, and stays.
+    pub fn changes(&self) -> Value {
+        let field = |name: &str| self.fields.get(name);
+        json!({ "name": field("name"), "metadata": field("metadata"), "throttleRate": field("throttleRate") })
+    }
+}
+
 impl EventType {
+    /// With a list of flags, whatever the source has.
     pub fn settled(mut self) -> EventType {
         let only = self.feature_flag.take().map(|flag| vec![flag]);
         self.feature_flags = self.feature_flags.filter(|flags| !flags.is_empty()).or(only);
         self
-    }
-}
-
-impl Application {
-    pub fn settled(mut self) -> Application {
-        self.uid.get_or_insert_with(|| self.id.clone());
-        self.throttle_rate = rate(self.throttle_rate, self.rate_limit);
-        self
-    }
-
-    /// What it is found by in the target.
-    pub fn key(&self) -> &str {
-        self.uid.as_deref().unwrap_or(&self.id)
-    }
-
-    /// What is changed of one that is there already. The rest may have been set there, and stays.
-    pub fn changes(&self) -> Value {
-        json!({ "name": self.name, "metadata": self.metadata, "throttleRate": self.throttle_rate })
-    }
-}
-
-impl Endpoint {
-    pub fn settled(mut self) -> Endpoint {
-        self.uid.get_or_insert_with(|| self.id.clone());
-        self.event_types = self.event_types.or(self.filter_types.take());
-        self.throttle_rate = rate(self.throttle_rate, self.rate_limit);
-        // Another Postrider says which one it promised to the endpoint's owner.
-        self.contract.get_or_insert_with(|| CONTRACT.to_owned());
-        self
-    }
-
-    /// What it is found by in the target.
-    pub fn key(&self) -> &str {
-        self.uid.as_deref().unwrap_or(&self.id)
     }
 }
 
@@ -131,9 +89,4 @@ impl Headers {
     pub fn has(&self, name: &str) -> bool {
         self.headers.keys().chain(&self.sensitive).any(|known| known.eq_ignore_ascii_case(name))
     }
-}
-
-/// A rate by its newer name or its older one. Svix may answer 0 where there is none.
-fn rate(newer: Option<u16>, older: Option<u16>) -> Option<u16> {
-    newer.or(older).filter(|rate| *rate > 0)
 }

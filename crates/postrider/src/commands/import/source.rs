@@ -3,7 +3,7 @@
 //! A long run meets limits and restarts of the source. So a source that is busy is asked again, after as long as it
 //! says, and a bounded number of times.
 
-use super::records::{Application, Endpoint, EventType, Headers};
+use super::records::{EventType, Headers, Record};
 use crate::client::{LARGEST_ANSWER, PATIENCE, agent, api_url};
 use crate::table::one_line;
 use indicatif::ProgressBar;
@@ -96,14 +96,12 @@ impl Source {
         Ok(all.into_iter().map(EventType::settled).collect())
     }
 
-    pub fn applications(&self) -> Result<Vec<Application>, SourceError> {
-        let all = self.all(&["app"], &[], true)?;
-        Ok(all.into_iter().map(Application::settled).collect())
+    pub fn applications(&self) -> Result<Vec<Record>, SourceError> {
+        self.all(&["app"], &[], true)
     }
 
-    pub fn endpoints(&self, app: &str) -> Result<Vec<Endpoint>, SourceError> {
-        let all = self.all(&["app", app, "endpoint"], &[], false)?;
-        Ok(all.into_iter().map(Endpoint::settled).collect())
+    pub fn endpoints(&self, app: &str) -> Result<Vec<Record>, SourceError> {
+        self.all(&["app", app, "endpoint"], &[], false)
     }
 
     pub fn headers(&self, app: &str, endpoint: &str) -> Result<Headers, SourceError> {

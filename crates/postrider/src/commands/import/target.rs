@@ -1,6 +1,6 @@
 //! Where it goes: a Postrider, through its API.
 
-use super::records::{Application, Endpoint, EventType, Headers};
+use super::records::{EventType, Headers, Record};
 use super::report::Placed;
 use crate::client::{Client, ClientError, ServerArgs};
 use postrider_store::Secret;
@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use url::Url;
 
+/// What Svix sends is what this contract says.
+const CONTRACT: &str = "svix";
 /// Answers to what is wrong with one thing and may be right with the next: it can't be read, it is taken, it is too
 /// large, there are too many.
 const OF_ITS_OWN: [u16; 4] = [400, 409, 413, 429];
@@ -82,15 +84,15 @@ impl Target {
         judged(placed, self.client.put(&path, json!(event_type).to_string()))
     }
 
-    pub fn application(&self, app: &Application) -> Result<Placed, TargetError> {
-        let path = ["app", app.key()];
+    pub fn application(&self, app: &Record) -> Result<Placed, TargetError> {
+        let path = ["app", app.key.as_str()];
         let placed = if self.has(&path)? { Placed::There } else { Placed::Made };
         if self.dry_run {
             return Ok(placed);
         }
         let written = match placed {
             Placed::There => self.client.patch(&path, app.changes().to_string()),
-            _ => self.client.post(&["app"], &[], json!(app).to_string()),
+            _ => self.client.post(&["app"], &[], json!(app.fields).to_string()),
         };
         judged(placed, written)
     }
@@ -107,7 +109,7 @@ impl Target {
     pub fn make_endpoint(
         &self,
         app: &str,
-        endpoint: &Endpoint,
+        endpoint: &Record,
         secret: Option<&Secret>,
         headers: &BTreeMap<String, String>,
     ) -> Result<Placed, TargetError> {
@@ -120,7 +122,11 @@ impl Target {
         if self.dry_run {
             return Ok(Placed::Made);
         }
-        let mut body = json!(endpoint);
+        let mut body = json!(endpoint.fields);
+        // Another Postrider says which one it promised to the endpoint's owner.
+        if body["contract"].is_null() {
+            body["contract"] = json!(CONTRACT);
+        }
         body["secret"] = json!(secret);
         body["headers"] = json!(headers);
         let written = self.client.post(&["app", app, "endpoint"], &[], body.to_string());
