@@ -53,7 +53,7 @@ pub use poller::{MOST_POLLED, Poll, Pulled};
 pub use refusal::{FieldProblem, Refusal};
 pub use route::Routed;
 pub use simulate::SimulationDraft;
-pub use task::Window;
+pub use task::{TaskDraft, Window};
 pub use test_send::TestDraft;
 pub use token::TokenDraft;
 

@@ -1,6 +1,6 @@
 //! Which endpoints want a message.
 
-use crate::Accept;
+use crate::{Accept, Caller, Refusal};
 use bytes::Bytes;
 use postrider_contract::PayloadFilter;
 use postrider_store::AppEntry;
@@ -65,6 +65,29 @@ impl Accept {
             chain: if chain.len() > 1 { ids(chain) } else { vec![] },
             polled: polled.into_iter().map(|endpoint| endpoint.id).collect(),
         }
+    }
+
+    /// Whether anybody would get such a message. Without a payload, whoever looks into it counts as wanting it.
+    pub fn is_wanted(
+        &self,
+        caller: Caller,
+        app: &str,
+        (event_type, channels): (&str, &[String]),
+        payload: Option<&Bytes>,
+    ) -> Result<bool, Refusal> {
+        let entry = self.application(caller, app)?;
+        let empty = Bytes::from_static(b"{}");
+        let message = Routed { event_type, channels, payload: payload.unwrap_or(&empty) };
+        let mut parsed = None;
+        let mut endpoints = entry.endpoints.values();
+        Ok(endpoints.any(|endpoint| match payload {
+            Some(_) => self.wants(endpoint, &message, &mut parsed),
+            None => {
+                let mut any = Endpoint::clone(endpoint);
+                any.settings.payload_filter = None;
+                self.wants(&any, &message, &mut None)
+            }
+        }))
     }
 
     /// Whether an endpoint wants a message. `parsed` keeps the payload for the next endpoint.

@@ -1,4 +1,4 @@
-//! Durable jobs: recover what failed, replay what was missed.
+//! Durable jobs: recover what failed, replay what was missed or fits a filter, remove payloads, count what was sent.
 //!
 //! A job is a row ([`postrider_store::task`]). It goes on in slices, each one commit: the deliveries that
 //! were found, in the schedule, and the place up to which was looked. Killed at any instant, it goes on
@@ -9,11 +9,14 @@
 //!
 //! It never sends anything itself, and holds nothing in memory but the slice it is at.
 
+mod bulk;
 mod operations;
+mod purge;
 mod recover;
 mod replay;
 mod replies;
 mod runner;
+mod usage;
 
 pub use operations::Operations;
 pub use runner::Jobs;
@@ -21,30 +24,36 @@ pub use runner::Jobs;
 use postrider_accept::Accept;
 use postrider_store::StoreError;
 use postrider_store::config::Endpoint;
-use postrider_store::id::MessageId;
-use postrider_store::task::{Task, TaskKind, TaskStatus};
+use postrider_store::task::{Task, TaskKind, TaskStatus, Work};
 
 /// What a slice found.
 struct Slice {
     /// The job as it is after this slice.
     row: Task,
-    /// Messages to send to its endpoint.
-    messages: Vec<MessageId>,
+    work: Work,
 }
 
 /// Looks at the next slice of a job. Changes nothing.
 async fn slice(accept: &Accept, task: &Task) -> Result<Slice, StoreError> {
-    match accept.store().directory().endpoint(task.input.endpoint) {
-        None => Ok(stopped(task, "the endpoint was deleted")),
-        Some((_, endpoint)) if endpoint.settings.disabled => Ok(stopped(task, "the endpoint was disabled")),
-        Some((_, endpoint)) => look(accept, task, &endpoint).await,
+    match task.kind {
+        TaskKind::Purge => purge::slice(accept.store(), task).await,
+        TaskKind::Usage => usage::counted(accept, task).await,
+        TaskKind::Subscriptions => Ok(usage::subscriptions(accept, task)),
+        TaskKind::Recover | TaskKind::Replay | TaskKind::BulkReplay => {
+            match accept.store().directory().endpoint(task.input.endpoint) {
+                None => Ok(stopped(task, "the endpoint was deleted")),
+                Some((_, endpoint)) if endpoint.settings.disabled => Ok(stopped(task, "the endpoint was disabled")),
+                Some((_, endpoint)) => look(accept, task, &endpoint).await,
+            }
+        }
     }
 }
 
 async fn look(accept: &Accept, task: &Task, endpoint: &Endpoint) -> Result<Slice, StoreError> {
     match task.kind {
         TaskKind::Recover => recover::slice(accept.store(), task).await,
-        TaskKind::Replay => replay::slice(accept, task, endpoint).await,
+        TaskKind::BulkReplay => bulk::slice(accept, task).await,
+        _ => replay::slice(accept, task, endpoint).await,
     }
 }
 
@@ -52,18 +61,23 @@ fn stopped(task: &Task, reason: &str) -> Slice {
     let mut row = task.clone();
     row.status = TaskStatus::Failed;
     row.progress.reason = Some(reason.to_owned());
-    Slice { row, messages: vec![] }
+    Slice { row, work: Work::Nothing }
+}
+
+/// How many messages a slice looks at: no more than the job may send in a second.
+fn at_once(task: &Task, most: usize) -> usize {
+    task.input.per_second.map_or(most, |rate| most.min(rate as usize)).max(1)
 }
 
 /// The job after it looked at so many more, up to `cursor`; `last`: there are no more.
-fn advanced(task: &Task, looked_at: usize, cursor: i64, messages: Vec<MessageId>, last: bool) -> Slice {
+fn advanced(task: &Task, looked_at: usize, cursor: i64, work: Work, last: bool) -> Slice {
     let mut row = task.clone();
-    row.cursor = row.cursor.max(cursor);
-    row.progress.done += messages.len() as i64;
+    row.cursor = if task.input.newest_first { row.cursor.min(cursor) } else { row.cursor.max(cursor) };
+    row.progress.done += work.messages().len() as i64;
     row.progress.looked_at += looked_at as i64;
     if last {
         row.status = TaskStatus::Finished;
         row.progress.total = Some(row.progress.looked_at);
     }
-    Slice { row, messages }
+    Slice { row, work }
 }

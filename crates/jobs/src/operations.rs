@@ -119,6 +119,7 @@ fn attempt(accept: &Accept, attempt: &Attempt) -> Value {
 
 /// A job that came to its end.
 pub async fn finished(accept: &Accept, task: &Task) {
+    // One that is about no application is asked for by its id.
     let Some(app) = accept.store().directory().app(task.app) else { return };
     let ids = accept.store().ids();
     let data = json!({

@@ -1,13 +1,13 @@
 //! Sends what was never sent: each message of the time that did not go to the endpoint (it was disabled, not
 //! there yet, or wanted something else) and that it would get today.
 
-use crate::{Slice, advanced};
+use crate::{Slice, advanced, at_once};
 use postrider_accept::{Accept, Routed};
 use postrider_store::StoreError;
 use postrider_store::config::Endpoint;
 use postrider_store::message::{Deliver, Message};
 use postrider_store::query::{MessageFilter, Page};
-use postrider_store::task::Task;
+use postrider_store::task::{Task, Work};
 
 /// Messages that one slice looks at.
 const SLICE: usize = 500;
@@ -23,7 +23,7 @@ pub async fn slice(accept: &Accept, task: &Task, endpoint: &Endpoint) -> Result<
         task.progress.total = Some(store.messages_between(task.app, (task.cursor + 1, end)).await?);
     }
     let content = endpoint.settings.payload_filter.is_some();
-    let limit = if content { SLICE_WITH_PAYLOADS } else { SLICE };
+    let limit = at_once(&task, if content { SLICE_WITH_PAYLOADS } else { SLICE });
     let page = Page { limit, after: Some(task.cursor), ascending: true, content };
     let found = store.messages(task.app, None, MessageFilter::default(), page).await?.rows;
     let last = found.len() < limit || found.last().is_some_and(|message| message.id.0 >= end);
@@ -31,7 +31,7 @@ pub async fn slice(accept: &Accept, task: &Task, endpoint: &Endpoint) -> Result<
     let wanted = looked_at.iter().filter(|message| is_missing(accept, endpoint, message));
     let messages = wanted.map(|message| message.id).collect();
     let cursor = looked_at.last().map_or(task.cursor, |message| message.id.0);
-    Ok(advanced(&task, looked_at.len(), cursor, messages, last))
+    Ok(advanced(&task, looked_at.len(), cursor, Work::Send(messages), last))
 }
 
 /// One that was cancelled, or whose time has not come, is not sent by anybody.

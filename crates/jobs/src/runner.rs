@@ -41,7 +41,7 @@ impl Jobs {
 }
 
 async fn run(accept: Accept, mut stopped: oneshot::Receiver<()>) {
-    let mut runner = Runner { accept, mine: HashSet::new(), next_tidy_ms: 0 };
+    let mut runner = Runner { accept, mine: HashSet::new(), next_tidy_ms: 0, wake_ms: None };
     loop {
         let wait = tokio::select! {
             biased;
@@ -50,11 +50,12 @@ async fn run(accept: Accept, mut stopped: oneshot::Receiver<()>) {
         };
         if wait {
             let clock = runner.accept.clock().clone();
+            let look_ms = clock.steady_ms() + LOOK_MS;
             tokio::select! {
                 biased;
                 _ = &mut stopped => return,
                 () = runner.accept.task_started() => {}
-                () = clock.sleep_until(clock.steady_ms() + LOOK_MS) => {}
+                () = clock.sleep_until(look_ms.min(runner.wake_ms.unwrap_or(look_ms))) => {}
             }
         }
     }
@@ -65,6 +66,8 @@ struct Runner {
     /// Jobs that this node has worked on.
     mine: HashSet<TaskId>,
     next_tidy_ms: i64,
+    /// When the first of the jobs that keep a pace goes on, steady ms.
+    wake_ms: Option<i64>,
 }
 
 impl Runner {
@@ -79,6 +82,11 @@ impl Runner {
             }
         };
         let mut idle = true;
+        let now_ms = self.accept.clock().steady_ms();
+        // A job that keeps a pace comes again in its time.
+        let (tasks, later): (Vec<Task>, Vec<Task>) =
+            tasks.into_iter().partition(|task| task.progress.not_before_ms.is_none_or(|at| at <= now_ms));
+        self.wake_ms = later.iter().filter_map(|task| task.progress.not_before_ms).min();
         for task in tasks.iter().filter(|task| self.is_mine(task)).collect::<Vec<_>>() {
             match self.work(task).await {
                 Ok(more) => idle &= !more,
@@ -101,14 +109,14 @@ impl Runner {
         let mut slice = slice(&self.accept, task).await?;
         let (store, clock) = (self.accept.store(), self.accept.clock());
         slice.row.updated_ms = clock.wall_ms();
+        slice.row.progress.not_before_ms = task.input.per_second.filter(|_| task.kind.sends()).map(|rate| {
+            let sent = slice.work.messages().len() as i64;
+            clock.steady_ms() + sent * 1_000 / i64::from(rate.max(1))
+        });
         let status = slice.row.status;
         let row = slice.row.clone();
-        let change = Change::AdvanceTask {
-            row: slice.row,
-            based_on: task.cursor,
-            messages: slice.messages,
-            due_ms: clock.steady_ms(),
-        };
+        let change =
+            Change::AdvanceTask { row: slice.row, based_on: task.cursor, work: slice.work, due_ms: clock.steady_ms() };
         match store.change(task.app, change, None).await {
             Ok(_) if status == TaskStatus::Running => {
                 self.mine.insert(task.id);

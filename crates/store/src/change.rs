@@ -1,8 +1,8 @@
 //! One change, committed and then seen by all at once.
 
 use crate::config::{ApiKey, Application, Endpoint, Environment, EventType};
-use crate::id::{AppId, AttemptId, EndpointId, EnvId, KeyId, MessageId};
-use crate::task::Task;
+use crate::id::{AppId, AttemptId, EndpointId, EnvId, KeyId, MessageId, TaskId};
+use crate::task::{Task, TaskStatus, Work};
 
 /// See the module. `version` of a row is its new one, `based_on` the one that was read.
 #[derive(Clone, Debug)]
@@ -67,13 +67,19 @@ pub enum Change {
         due_ms: i64,
     },
     CreateTask(Task),
-    /// A slice of a job: it is at `row.cursor` now, was at `based_on`, and these messages are to be sent
-    /// to its endpoint.
+    /// A slice of a job: it is at `row.cursor` now, was at `based_on`, and this is done.
     AdvanceTask {
         row: Task,
         based_on: i64,
-        messages: Vec<MessageId>,
+        work: Work,
         due_ms: i64,
+    },
+    /// A job that runs or is paused stands otherwise now.
+    SetTaskStatus {
+        env: EnvId,
+        task: TaskId,
+        status: TaskStatus,
+        now_ms: i64,
     },
     /// What still waits of a message ends now, visibly.
     CancelMessage {
@@ -156,6 +162,7 @@ impl Change {
             Change::Resend { .. }
                 | Change::CreateTask(_)
                 | Change::AdvanceTask { .. }
+                | Change::SetTaskStatus { .. }
                 | Change::CancelMessage { .. }
                 | Change::ExpungeMessage { .. }
                 | Change::ClearAttempt { .. }

@@ -198,6 +198,7 @@ impl Directory {
             Change::Resend { .. }
             | Change::CreateTask(_)
             | Change::AdvanceTask { .. }
+            | Change::SetTaskStatus { .. }
             | Change::CancelMessage { .. }
             | Change::ExpungeMessage { .. }
             | Change::ClearAttempt { .. }

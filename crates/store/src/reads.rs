@@ -234,6 +234,22 @@ impl Store {
         }
     }
 
+    /// To how many endpoints messages of an application went, from one id up to, not with, another.
+    pub async fn destinations(&self, app: AppId, ids: (i64, i64)) -> Result<i64, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::task::destinations(conn, app, ids)).await,
+            Readers::Postgres(reads) => reads.destinations(app, ids).await,
+        }
+    }
+
+    /// How an endpoint's attempts ended, from one id up to, not with, another.
+    pub async fn attempted(&self, endpoint: EndpointId, ids: (i64, i64)) -> Result<Standing, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::attempted(conn, endpoint, ids)).await,
+            Readers::Postgres(reads) => reads.attempted(endpoint, ids).await,
+        }
+    }
+
     /// How many messages of an application there are from one id up to, not with, another.
     pub async fn messages_between(&self, app: AppId, ids: (i64, i64)) -> Result<i64, StoreError> {
         match &self.readers {

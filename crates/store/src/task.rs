@@ -29,40 +29,71 @@ pub enum TaskKind {
     Recover,
     /// Sends what was never sent to the endpoint and that it would get today.
     Replay,
+    /// Sends again what went to the endpoint and fits a filter.
+    BulkReplay,
+    /// Removes the payloads of an application's messages.
+    Purge,
+    /// Counts what applications sent.
+    Usage,
+    /// Lists which event types applications subscribed to.
+    Subscriptions,
 }
 
 impl TaskKind {
-    pub const ALL: [TaskKind; 2] = [TaskKind::Recover, TaskKind::Replay];
+    pub const ALL: [TaskKind; 6] = [
+        TaskKind::Recover,
+        TaskKind::Replay,
+        TaskKind::BulkReplay,
+        TaskKind::Purge,
+        TaskKind::Usage,
+        TaskKind::Subscriptions,
+    ];
 
     /// A stable name, the one that Svix uses.
     pub fn name(self) -> &'static str {
         match self {
             TaskKind::Recover => "endpoint.recover",
             TaskKind::Replay => "endpoint.replay",
+            TaskKind::BulkReplay => "endpoint.bulk-replay",
+            TaskKind::Purge => "application.purge_content",
+            TaskKind::Usage => "application.stats",
+            TaskKind::Subscriptions => "event-type.aggregate",
         }
     }
 
     pub fn named(name: &str) -> Option<TaskKind> {
         TaskKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
+
+    /// Whether it sends messages to one endpoint.
+    pub fn sends(self) -> bool {
+        matches!(self, TaskKind::Recover | TaskKind::Replay | TaskKind::BulkReplay)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskStatus {
     Running,
+    /// It waits until somebody lets it go on.
+    Paused,
     Finished,
     /// It could not go on; its progress says why.
     Failed,
+    /// Somebody ended it.
+    Cancelled,
 }
 
 impl TaskStatus {
-    pub const ALL: [TaskStatus; 3] = [TaskStatus::Running, TaskStatus::Finished, TaskStatus::Failed];
+    pub const ALL: [TaskStatus; 5] =
+        [TaskStatus::Running, TaskStatus::Paused, TaskStatus::Finished, TaskStatus::Failed, TaskStatus::Cancelled];
 
     pub fn name(self) -> &'static str {
         match self {
             TaskStatus::Running => "running",
+            TaskStatus::Paused => "paused",
             TaskStatus::Finished => "finished",
             TaskStatus::Failed => "failed",
+            TaskStatus::Cancelled => "cancelled",
         }
     }
 
@@ -71,7 +102,7 @@ impl TaskStatus {
     }
 }
 
-/// What a job is about: an endpoint, and the messages of a time.
+/// What a job is about: an endpoint (or 0), and the messages of a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskInput {
     #[serde(with = "number")]
@@ -80,12 +111,80 @@ pub struct TaskInput {
     pub since_ms: i64,
     /// Epoch ms, exclusive.
     pub until_ms: i64,
+    /// Which of them.
+    #[serde(default)]
+    pub only: Only,
+    /// Messages that are sent in a second; `None`: as fast as the endpoint takes them.
+    #[serde(default)]
+    pub per_second: Option<u32>,
+    /// From the newest to the oldest.
+    #[serde(default)]
+    pub newest_first: bool,
+    /// The applications that a count is about; empty: all.
+    #[serde(default)]
+    pub apps: Vec<i64>,
+}
+
+/// Which messages a job is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Only {
+    pub event_types: Vec<String>,
+    pub channel: Option<String>,
+    pub tag: Option<String>,
+    /// How they stand at the endpoint.
+    pub state: Option<OnlyState>,
+    /// 0 for those whose last attempt had no response, else 100, 200, ….
+    pub status_class: Option<u16>,
+}
+
+/// How a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnlyState {
+    Success,
+    Pending,
+    Fail,
 }
 
 impl TaskInput {
+    /// All messages of a time, for one endpoint.
+    pub fn of(endpoint: EndpointId, since_ms: i64, until_ms: i64) -> TaskInput {
+        TaskInput {
+            endpoint,
+            since_ms,
+            until_ms,
+            only: Only::default(),
+            per_second: None,
+            newest_first: false,
+            apps: vec![],
+        }
+    }
+
     /// The ids that messages of this time have: from the first up to, not with, the second.
     pub fn messages(&self) -> (i64, i64) {
         (first_of_ms(self.since_ms), first_of_ms(self.until_ms))
+    }
+}
+
+/// What a slice of a job does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Messages to send to its endpoint.
+    Send(Vec<MessageId>),
+    /// Messages whose payloads go.
+    Purge(Vec<MessageId>),
+    /// It only looked.
+    Nothing,
+}
+
+impl Work {
+    /// Messages that it is about.
+    pub fn messages(&self) -> &[MessageId] {
+        match self {
+            Work::Send(messages) | Work::Purge(messages) => messages,
+            Work::Nothing => &[],
+        }
     }
 }
 
@@ -112,6 +211,10 @@ pub struct Progress {
     pub looked_at: i64,
     /// Why it failed.
     pub reason: Option<String>,
+    /// The next slice is not to come before this time, steady ms: it keeps a pace.
+    pub not_before_ms: Option<i64>,
+    /// What it found, for those that count and list.
+    pub result: Option<serde_json::Value>,
 }
 
 mod number {

@@ -1,4 +1,4 @@
-//! `…/endpoint/{endpoint_id}/stats`: how its deliveries stand.
+//! `…/endpoint/{endpoint_id}/stats`: how its deliveries stand, and its attempts ended.
 
 use crate::Api;
 use crate::auth::{Auth, LookIn};
@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(stats))
+    OpenApiRouter::new().routes(routes!(stats)).routes(routes!(attempt_stats))
 }
 
 /// Deliveries by how they stand.
@@ -52,4 +52,32 @@ async fn stats(
         fail: standing.fail,
         canceled: standing.cancelled,
     }))
+}
+
+/// Attempts by how they ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EndpointAttemptStats {
+    pub success: i64,
+    pub fail: i64,
+    /// Ended without a request.
+    pub canceled: i64,
+}
+
+/// Endpoint Attempt Stats
+///
+/// Counts the attempts of the time (the last 28 days, where nothing else is said), each by itself.
+#[utoipa::path(get, path = "/api/v1/app/{app_id}/endpoint/{endpoint_id}/attempt-stats", tag = "Endpoint",
+    operation_id = "v1.endpoint.get-attempt-stats",
+    params(("app_id" = String, Path), ("endpoint_id" = String, Path), ("since" = Option<String>, Query, format = DateTime),
+        ("until" = Option<String>, Query, format = DateTime)),
+    responses((status = 200, body = EndpointAttemptStats), Errors))]
+async fn attempt_stats(
+    State(api): State<Api>,
+    auth: Auth<LookIn>,
+    Path((app, endpoint)): Path<(String, String)>,
+    query: Query,
+) -> Result<Json<EndpointAttemptStats>, ApiError> {
+    let (since, until) = (query.time("since")?, query.time("until")?);
+    let counted = api.accept.attempted(auth.0, (&app, &endpoint), (since, until)).await?;
+    Ok(Json(EndpointAttemptStats { success: counted.success, fail: counted.fail, canceled: counted.cancelled }))
 }

@@ -23,12 +23,14 @@ mod operational;
 mod order;
 mod poller;
 mod portal;
+mod precheck;
 mod preview;
 mod reply;
 mod simulate;
 mod status;
 mod task;
 mod test_send;
+mod usage;
 mod variable;
 
 pub use not_implemented::OPERATIONS as NOT_IMPLEMENTED;
@@ -57,6 +59,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(example::routes())
         .merge(test_send::routes())
         .merge(preview::routes())
+        .merge(precheck::routes())
+        .merge(usage::routes())
         .merge(reply::routes())
         .merge(variable::routes())
         .merge(simulate::routes())

@@ -2,10 +2,11 @@
 
 use super::Scheduler;
 use crate::health::Verdict;
-use crate::lane::lane_settings;
+use crate::lane::{Lane, lane_settings};
 use postrider_store::config::{Application, Change};
 use postrider_store::id::EndpointId;
 use postrider_store::message::DeliveryKey;
+use postrider_store::task::Work;
 
 impl Scheduler {
     pub(super) fn changed(&mut self, change: Change) {
@@ -16,8 +17,13 @@ impl Scheduler {
                 self.store_has(DeliveryKey { message, endpoint, manual: true }, due_ms);
                 return;
             }
-            Change::AdvanceTask { row, messages, due_ms, .. } => {
-                if let Some(message) = messages.first() {
+            Change::AdvanceTask { work: Work::Purge(messages), .. } => {
+                let of = |lane: &mut Lane| messages.iter().for_each(|message| lane.forget_payload(*message));
+                self.lanes.values_mut().for_each(of);
+                return;
+            }
+            Change::AdvanceTask { row, work, due_ms, .. } => {
+                if let Some(message) = work.messages().first() {
                     let delivery = DeliveryKey { message: *message, endpoint: row.input.endpoint, manual: true };
                     self.store_has(delivery, due_ms);
                 }

@@ -344,6 +344,25 @@ def background_tasks(svix, url):
         done = wait_for("the job", lambda: ended(svix, task.id))
         assert done.status == "finished" and done.task == task.task, done
         assert done.data["toDo"] == 0 and done.data["done"] >= 1, done
+    if hasattr(models, "BulkReplayIn"):
+        task = svix.endpoint.bulk_replay("acme", "broken", models.BulkReplayIn(since=yesterday, status=MessageStatus.SUCCESS))
+        done = wait_for("the job", lambda: ended(svix, task.id))
+        assert (done.status, done.task) == ("finished", "endpoint.bulk-replay"), done
+    if hasattr(svix.endpoint, "get_attempt_stats"):
+        assert svix.endpoint.get_attempt_stats("acme", "broken").fail >= 1
+    usage = models.AppUsageStatsIn(since=yesterday, until=datetime.now(timezone.utc), app_ids=["acme", "nobody"])
+    made = svix.statistics.aggregate_app_stats(usage)
+    assert made.unresolved_app_ids == ["nobody"], made
+    done = wait_for("the job", lambda: ended(svix, made.id))
+    assert done.data["appStats"][0]["appUid"] == "acme" and done.data["appStats"][0]["messageDestinations"] > 1, done
+    listing = svix.statistics.aggregate_event_types()
+    done = wait_for("the job", lambda: ended(svix, listing.id))
+    assert done.data["event_types"][0]["hasCatchAllEndpoint"] in (True, False), done
+    if hasattr(svix.message, "precheck"):
+        assert svix.message.precheck("acme", models.MessagePrecheckIn(event_type="user.created")).active
+    if hasattr(svix.message, "bulk_expunge_content"):
+        gone = svix.message.bulk_expunge_content("acme", models.BulkExpungeContentsIn(ids=["msg_nothing"]))
+        assert gone.results["msg_nothing"] == "not-found", gone
     listed = svix.background_task.list(BackgroundTaskListOptions(limit=1))
     assert len(listed.data) == 1 and not listed.done, listed
     arrived = MessageAttemptListByMsgOptions(endpoint_id=broken.id, status=MessageStatus.SUCCESS)
@@ -423,7 +442,6 @@ def polling(svix, url, key):
 def what_is_not_here(svix):
     for call in [
         lambda: svix.integration.list("acme"),
-        lambda: svix.statistics.aggregate_event_types(),
         lambda: svix.environment.export(),
     ]:
         error = fails(HttpError, call)

@@ -8,7 +8,7 @@ use crate::error::ChangeError;
 use crate::id::{EndpointId, MessageId};
 use crate::json::json;
 use crate::message::{Deliver, EXPUNGED, SKIPPED};
-use crate::task::Task;
+use crate::task::{Task, Work};
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 
@@ -31,12 +31,22 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
     let rows = match change {
         Change::Resend { message, endpoint, due_ms } => send(session, &[*message], *endpoint, *due_ms).await?,
         Change::CreateTask(task) => return create(session, task).await.map(|()| Ok(None)),
-        Change::AdvanceTask { row, based_on, messages, due_ms } => {
+        Change::AdvanceTask { row, based_on, work, due_ms } => {
             if !advance(session, row, *based_on).await? {
                 return Ok(Err(ChangeError::Outdated));
             }
-            send(session, messages, row.input.endpoint, *due_ms).await?;
+            match work {
+                Work::Send(messages) => drop(send(session, messages, row.input.endpoint, *due_ms).await?),
+                Work::Purge(messages) => purge(session, messages).await?,
+                Work::Nothing => {}
+            }
             return Ok(Ok(None));
+        }
+        Change::SetTaskStatus { env, task, status, now_ms } => {
+            let sql = "UPDATE tasks SET status = $1, updated_ms = $2
+                       WHERE id = $3 AND env = $4 AND status IN ('running', 'paused') RETURNING 1";
+            let name = status.name();
+            session.query(sql, &[text(&name), int(now_ms), int(&task.0), int(&env.0)]).await?.len()
         }
         Change::CancelMessage { message, due_ms, .. } => {
             let sql = "UPDATE schedule SET due_ms = $1 WHERE message = $2";
@@ -123,6 +133,12 @@ async fn send(
     let bytes = &endpoint.0.to_be_bytes()[..];
     let params = [(&ids as _, Type::INT8_ARRAY), (&bytes as _, Type::BYTEA), int(&endpoint.0), int(&due_ms)];
     Ok(session.query(SEND, &params).await?.len())
+}
+
+/// What other nodes have of these in memory is sent within seconds, or read again.
+async fn purge(session: &Session, messages: &[MessageId]) -> std::result::Result<(), Error> {
+    let ids: Vec<i64> = messages.iter().map(|message| message.0).collect();
+    session.query("UPDATE messages SET payload = '' WHERE id = ANY($1)", &[(&ids, Type::INT8_ARRAY)]).await.map(drop)
 }
 
 async fn create(session: &Session, task: &Task) -> std::result::Result<(), Error> {

@@ -199,6 +199,18 @@ impl Reads {
         Ok(standing)
     }
 
+    /// How an endpoint's attempts ended, in a range of ids.
+    pub async fn attempted(&self, endpoint: EndpointId, (first, end): (i64, i64)) -> Result<Standing, StoreError> {
+        let sql = "SELECT success, coalesce(error_code, '') = 'cancelled', count(*) FROM attempts
+                   WHERE endpoint = $1 AND id >= $2 AND id < $3 GROUP BY 1, 2";
+        let params = [&endpoint.0, &first, &end].map(|value| (value as _, Type::INT8));
+        let mut counted = Standing::default();
+        for row in get(&self.pool).await?.query_typed(sql, &params).await? {
+            counted.add(row.get(0), false, row.get(1), row.get(2));
+        }
+        Ok(counted)
+    }
+
     pub async fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due, StoreError> {
         let until_ms = self.skew.to_database(until_ms);
         let due = lanes::due(&get(&self.pool).await?, self.node(), endpoint, until_ms, limit).await?;

@@ -68,6 +68,12 @@ impl Reads {
         self.count("SELECT count(*) FROM messages WHERE app = $1 AND id >= $2 AND id < $3", app.0, range).await
     }
 
+    pub async fn destinations(&self, app: AppId, range: (i64, i64)) -> Result<i64, StoreError> {
+        let sql = "SELECT coalesce(sum(length(endpoints) / 8), 0)::bigint FROM messages
+                   WHERE app = $1 AND id >= $2 AND id < $3";
+        self.count(sql, app.0, range).await
+    }
+
     async fn count(&self, sql: &str, of: i64, (first, end): (i64, i64)) -> Result<i64, StoreError> {
         let params = [&of, &first, &end].map(|value| (value as _, Type::INT8));
         let rows = get(&self.pool).await?.query_typed(sql, &params).await?;

@@ -8,7 +8,7 @@ use crate::error::ChangeError;
 use crate::id::{EndpointId, MessageId};
 use crate::json::json;
 use crate::message::{Deliver, DeliveryKey, EXPUNGED, SKIPPED, Scheduled};
-use crate::task::Task;
+use crate::task::{Task, Work};
 use rusqlite::{Transaction, params};
 
 type Result<T> = rusqlite::Result<std::result::Result<T, ChangeError>>;
@@ -18,18 +18,21 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
     let rows = match change {
         Change::Resend { message, endpoint, due_ms } => usize::from(send(tx, *message, *endpoint, *due_ms)?),
         Change::CreateTask(task) => create(tx, task)?,
-        Change::AdvanceTask { row, based_on, messages, due_ms } => {
-            return advance(tx, row, *based_on, (messages, *due_ms)).map(Some);
+        Change::AdvanceTask { row, based_on, work, due_ms } => {
+            return advance(tx, row, *based_on, (work, *due_ms)).map(Some);
         }
+        Change::SetTaskStatus { env, task, status, now_ms } => tx
+            .prepare_cached(
+                "UPDATE tasks SET status = ?, updated_ms = ? WHERE id = ? AND env = ? AND status IN ('running', 'paused')",
+            )?
+            .execute(params![status.name(), now_ms, task.0, env.0])?,
         Change::CancelMessage { message, due_ms, .. } => {
             tx.prepare_cached("UPDATE schedule SET due_ms = ? WHERE message = ?")?
                 .execute(params![due_ms, message.0])?;
             tx.prepare_cached("UPDATE messages SET deliver_ms = ? WHERE id = ?")?
                 .execute(params![deliver_ms(Deliver::Cancelled), message.0])?
         }
-        Change::ExpungeMessage { message } => {
-            tx.prepare_cached("UPDATE messages SET payload = x'' WHERE id = ?")?.execute([message.0])?
-        }
+        Change::ExpungeMessage { message } => expunge(tx, *message)?,
         Change::ClearAttempt { message, attempt } => tx
             .prepare_cached("UPDATE attempts SET cleared = 1 WHERE id = ? AND message = ? AND NOT cleared")?
             .execute(params![attempt.0, message.0])?,
@@ -88,6 +91,10 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
     Ok(Some(if rows == 0 { Err(ChangeError::NotFound) } else { Ok(()) }))
 }
 
+fn expunge(tx: &Transaction<'_>, message: MessageId) -> rusqlite::Result<usize> {
+    tx.prepare_cached("UPDATE messages SET payload = x'' WHERE id = ?")?.execute([message.0])
+}
+
 /// Schedules a delivery by hand. False when there is no such message, or nothing of it to send.
 fn send(tx: &Transaction<'_>, message: MessageId, endpoint: EndpointId, due_ms: i64) -> rusqlite::Result<bool> {
     let found =
@@ -113,7 +120,7 @@ fn create(tx: &Transaction<'_>, task: &Task) -> rusqlite::Result<usize> {
     ])
 }
 
-fn advance(tx: &Transaction<'_>, row: &Task, based_on: i64, (messages, due_ms): (&[MessageId], i64)) -> Result<()> {
+fn advance(tx: &Transaction<'_>, row: &Task, based_on: i64, (work, due_ms): (&Work, i64)) -> Result<()> {
     let updated = tx
         .prepare_cached(
             "UPDATE tasks SET status = ?, progress = ?, cursor = ?, updated_ms = ?
@@ -123,8 +130,14 @@ fn advance(tx: &Transaction<'_>, row: &Task, based_on: i64, (messages, due_ms): 
     if updated == 0 {
         return Ok(Err(ChangeError::Outdated));
     }
-    for message in messages {
-        send(tx, *message, row.input.endpoint, due_ms)?;
+    match work {
+        Work::Send(messages) => {
+            for message in messages {
+                send(tx, *message, row.input.endpoint, due_ms)?;
+            }
+        }
+        Work::Purge(messages) => messages.iter().try_for_each(|message| expunge(tx, *message).map(drop))?,
+        Work::Nothing => {}
     }
     Ok(Ok(()))
 }

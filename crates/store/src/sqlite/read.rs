@@ -186,6 +186,20 @@ pub fn standing(conn: &Connection, endpoint: EndpointId, (first, end): (i64, i64
     Ok(standing)
 }
 
+/// How an endpoint's attempts ended, in a range of ids.
+pub fn attempted(conn: &Connection, endpoint: EndpointId, (first, end): (i64, i64)) -> Result<Standing> {
+    let mut counted = Standing::default();
+    let mut select = conn.prepare_cached(
+        "SELECT success, error_code IS 'cancelled', count(*) FROM attempts
+         WHERE endpoint = ? AND id >= ? AND id < ? GROUP BY 1, 2",
+    )?;
+    let mut rows = select.query(params![endpoint.0, first, end])?;
+    while let Some(row) = rows.next()? {
+        counted.add(row.get(0)?, false, row.get(1)?, row.get(2)?);
+    }
+    Ok(counted)
+}
+
 /// Deliveries of an endpoint that are due by `until_ms`, the oldest first.
 pub fn due(conn: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due> {
     let rows = conn

@@ -65,6 +65,14 @@ pub fn messages_between(conn: &Connection, app: AppId, (first, end): (i64, i64))
         .query_row([app.0, first, end], |row| row.get(0))
 }
 
+/// To how many endpoints messages of an application went, in a range of ids.
+pub fn destinations(conn: &Connection, app: AppId, (first, end): (i64, i64)) -> Result<i64> {
+    conn.prepare_cached(
+        "SELECT coalesce(sum(length(endpoints) / 8), 0) FROM messages WHERE app = ? AND id >= ? AND id < ?",
+    )?
+    .query_row([app.0, first, end], |row| row.get(0))
+}
+
 fn task_row(row: &Row<'_>) -> Result<Task> {
     let name = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
     let unknown = |name: &str| FromSqlError::Other(format!("{name:?} is not known").into());

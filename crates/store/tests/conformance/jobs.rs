@@ -6,7 +6,7 @@ use postrider_store::config::{Change, EnvId};
 use postrider_store::id::{MessageId, TaskId};
 use postrider_store::message::{DeliveryKey, Retry};
 use postrider_store::query::TaskFilter;
-use postrider_store::task::{Progress, Task, TaskInput, TaskKind, TaskStatus};
+use postrider_store::task::{Progress, Task, TaskInput, TaskKind, TaskStatus, Work};
 
 on_every_driver! {
     async fn a_job_goes_on_from_where_its_last_slice_ended_and_sends_what_failed_once(place) {
@@ -25,7 +25,7 @@ on_every_driver! {
         world.store.flush().await;
         let empty = Change::ExpungeMessage { message: ids[3] };
         world.store.change(world.app, empty, None).await.unwrap();
-        let input = TaskInput { endpoint: first, since_ms: 0, until_ms: NOW + 365 * 86_400_000 };
+        let input = TaskInput::of(first, 0, NOW + 365 * 86_400_000);
         let end = world.store.new_id();
         assert_eq!(world.store.failures(first, (0, end)).await.unwrap(), 4);
         let found = world.store.failed(input.clone(), (0, end), 3).await.unwrap();
@@ -49,7 +49,7 @@ on_every_driver! {
         let slice = |based_on, status, messages: &[MessageId]| Change::AdvanceTask {
             row: Task { cursor: found.cursor, status, ..task.clone() },
             based_on,
-            messages: messages.to_vec(),
+            work: Work::Send(messages.to_vec()),
             due_ms: NOW,
         };
         world.store.change(world.app, slice(0, TaskStatus::Running, &ids[1..2]), None).await.unwrap();
@@ -58,9 +58,17 @@ on_every_driver! {
         let waiting = world.store.due(first, NOW, 10).await.unwrap();
         assert_eq!(waiting.rows.len(), 1);
         assert_eq!(waiting.rows[0].delivery, DeliveryKey { manual: true, ..delivery(ids[1], first) });
+        // One that is paused does not move, and goes on when it is let.
+        let set = |status| Change::SetTaskStatus { env: EnvId(1), task: task.id, status, now_ms: NOW };
+        world.store.change(world.app, set(TaskStatus::Paused), None).await.unwrap();
+        let paused = world.store.change(world.app, slice(found.cursor, TaskStatus::Running, &[]), None).await;
+        assert!(matches!(paused, Err(ChangeError::Outdated)));
+        world.store.change(world.app, set(TaskStatus::Running), None).await.unwrap();
         let done = slice(found.cursor, TaskStatus::Finished, &[]);
         world.store.change(world.app, done, None).await.unwrap();
         assert_eq!(world.store.running_tasks(None).await.unwrap(), []);
+        let ended = world.store.change(world.app, set(TaskStatus::Cancelled), None).await;
+        assert!(matches!(ended, Err(ChangeError::NotFound)), "it has ended already");
         let filter = TaskFilter { env: EnvId(1), kind: Some(TaskKind::Recover), status: Some(TaskStatus::Finished) };
         assert_eq!(world.store.tasks(filter, all()).await.unwrap().len(), 1);
         assert_eq!(world.store.task(EnvId(2), task.id).await.unwrap(), None, "another environment's");
