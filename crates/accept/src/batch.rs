@@ -24,7 +24,8 @@ impl Accept {
         }
         let mut results: Vec<Option<Result<Accepted, Refusal>>> = Vec::new();
         for draft in drafts {
-            results.push(check_message(draft, self.clock.wall_ms()).err().map(Err));
+            let checked = check_message(draft, self.clock.wall_ms()).and_then(|()| self.enforce_schema(caller, draft));
+            results.push(checked.err().map(Err));
         }
         for _ in 0..TRIES {
             let entry = self.sending_application(caller, app).await?;

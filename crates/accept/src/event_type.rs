@@ -2,9 +2,10 @@
 
 use crate::application::TRIES;
 use crate::check::{self, Problems};
+use crate::schema::compiled;
 use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
 use postrider_store::ChangeError;
-use postrider_store::config::{Change, EventType, EventTypeSettings};
+use postrider_store::config::{Change, EventType, EventTypeSettings, Validation};
 use postrider_store::id::AppId;
 use serde_json::Value;
 use std::sync::Arc;
@@ -107,7 +108,7 @@ fn is_seen_with(row: &EventType, flags: &[String]) -> bool {
     needed.is_empty() || needed.iter().any(|flag| flags.contains(flag))
 }
 
-fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
+pub(crate) fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     problems.check("name", check::event_type(&draft.name));
     if draft.name.split('/').any(|part| matches!(part, "." | "..")) {
@@ -124,6 +125,12 @@ fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
         let right = schemas.as_object().is_some_and(|versions| versions.values().all(Value::is_object));
         if !right {
             problems.add("schemas", "must be an object that holds a JSON Schema, an object, for each version");
+        }
+        // One that nothing is compared with may be anything.
+        if right && draft.settings.validation != Validation::Off {
+            for (version, schema) in schemas.as_object().into_iter().flatten() {
+                problems.check(&format!("schemas.{version}"), compiled(schema).map(drop));
+            }
         }
     }
     if let Some(group) = &draft.settings.group_name {

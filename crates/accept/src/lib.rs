@@ -21,8 +21,10 @@ mod example;
 mod expunge;
 mod failure;
 mod idempotency;
+mod import;
 mod key;
 mod message;
+mod openapi_import;
 mod operational;
 mod order;
 mod payload;
@@ -30,11 +32,14 @@ mod poller;
 mod refusal;
 mod reply;
 mod route;
+mod schema;
+mod schema_diff;
 mod simulate;
 mod standing;
 mod task;
 mod test_send;
 mod token;
+mod yaml;
 
 pub use address::DeliverTo;
 pub use application::ApplicationDraft;
@@ -47,11 +52,14 @@ pub use example::ExampleDraft;
 pub use idempotency::Idempotency;
 pub use key::MadeKey;
 pub use message::{AcceptMetrics, Accepted, MessageDraft};
+pub use openapi_import::{FromOpenApi, event_types as event_types_of, read as read_openapi};
 pub use operational::{OPERATIONAL, OPERATIONAL_EVENTS, is_operational};
 pub use order::{HeldBy, Order};
 pub use poller::{MOST_POLLED, Poll, Pulled};
 pub use refusal::{FieldProblem, Refusal};
 pub use route::Routed;
+pub use schema::versions as schema_versions;
+pub use schema_diff::{Difference, What, compare as compare_schemas};
 pub use simulate::SimulationDraft;
 pub use task::{TaskDraft, Window};
 pub use test_send::TestDraft;
@@ -86,6 +94,7 @@ pub struct Accept {
     pub(crate) rules: Arc<Rules>,
     pub(crate) templates: Templates,
     pub(crate) metrics: AcceptMetrics,
+    pub(crate) schemas: Arc<schema::Schemas>,
     /// Rings when a job was started.
     pub(crate) task_bell: Arc<Notify>,
 }
@@ -99,7 +108,16 @@ impl Accept {
         templates: Templates,
         metrics: AcceptMetrics,
     ) -> Accept {
-        Accept { store, contracts, clock, rules: Arc::new(rules), templates, metrics, task_bell: Arc::default() }
+        Accept {
+            store,
+            contracts,
+            clock,
+            rules: Arc::new(rules),
+            templates,
+            metrics,
+            schemas: Arc::default(),
+            task_bell: Arc::default(),
+        }
     }
 
     pub fn store(&self) -> &Store {

@@ -48,6 +48,8 @@ pub struct MessageDraft {
     pub deliver_at_ms: Option<i64>,
     /// `None`: to the endpoints that want it, or where messages about the same object went before.
     pub deliver_to: Option<DeliverTo>,
+    /// Which of its type's schemas the payload is to fit; `None`: the latest.
+    pub schema_version: Option<String>,
 }
 
 /// A message that is on disk.
@@ -84,6 +86,7 @@ impl Accept {
         idempotency: Option<Idempotency>,
     ) -> Result<Accepted, Refusal> {
         check_message(draft, self.clock.wall_ms())?;
+        self.enforce_schema(caller, draft)?;
         for _ in 0..TRIES {
             let entry = self.sending_application(caller, app).await?;
             let message = self.to_store(caller, &entry, draft, only, idempotency).await?;

@@ -188,6 +188,20 @@ pub struct EventTypeSettings {
     pub feature_flags: Vec<String>,
     pub group_name: Option<String>,
     pub schemas: Option<serde_json::Value>,
+    pub validation: Validation,
+}
+
+/// What becomes of a payload that does not fit its schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Validation {
+    /// It is not looked at.
+    #[default]
+    Off,
+    /// It is accepted, and the answer says what is wrong.
+    Warn,
+    /// It is refused.
+    Enforce,
 }
 
 impl EventTypeSettings {

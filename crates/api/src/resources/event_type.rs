@@ -17,7 +17,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postrider_accept::EventTypeDraft;
-use postrider_store::config::{EventType, EventTypeSettings};
+use postrider_store::config::{EventType, EventTypeSettings, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -56,6 +56,42 @@ pub struct EventTypeUpdate {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub schemas: Option<Value>,
+    /// What becomes of a payload that does not fit its schema, the latest or the one that the message names:
+    /// `off` (the default), `warn`, `enforce`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_validation: Option<PayloadValidation>,
+}
+
+/// What becomes of a payload that does not fit its schema.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PayloadValidation {
+    /// It is not looked at.
+    Off,
+    /// It is accepted, and the answer has what is wrong in `warnings`.
+    Warn,
+    /// It is refused with 422.
+    Enforce,
+}
+
+impl From<Validation> for PayloadValidation {
+    fn from(validation: Validation) -> PayloadValidation {
+        match validation {
+            Validation::Off => PayloadValidation::Off,
+            Validation::Warn => PayloadValidation::Warn,
+            Validation::Enforce => PayloadValidation::Enforce,
+        }
+    }
+}
+
+impl From<PayloadValidation> for Validation {
+    fn from(given: PayloadValidation) -> Validation {
+        match given {
+            PayloadValidation::Off => Validation::Off,
+            PayloadValidation::Warn => Validation::Warn,
+            PayloadValidation::Enforce => Validation::Enforce,
+        }
+    }
 }
 
 /// What of an event type is given at its creation alone.
@@ -91,6 +127,7 @@ struct EventTypePatch {
     group_name: Option<String>,
     #[schema(value_type = Option<Object>)]
     schemas: Option<Value>,
+    payload_validation: Option<PayloadValidation>,
 }
 
 /// An event type as it is.
@@ -108,6 +145,7 @@ pub struct EventTypeOut {
     /// JSON Schemas by version; `null` in listings without `with_content`.
     #[schema(value_type = Option<Object>)]
     pub schemas: Option<Value>,
+    pub payload_validation: PayloadValidation,
     #[schema(format = "date-time")]
     pub created_at: String,
     #[schema(format = "date-time")]
@@ -128,6 +166,7 @@ impl TryFrom<EventTypeUpdate> for EventTypeSettings {
             feature_flags: flags,
             group_name: given.group_name,
             schemas: given.schemas,
+            validation: given.payload_validation.map(Validation::from).unwrap_or_default(),
         })
     }
 }
@@ -143,6 +182,7 @@ impl From<&EventType> for EventTypeUpdate {
             deprecated: settings.deprecated,
             group_name: settings.group_name,
             schemas: settings.schemas,
+            payload_validation: Some(settings.validation.into()),
         }
     }
 }
@@ -159,6 +199,7 @@ fn shown(row: &EventType) -> EventTypeOut {
         feature_flags: flags,
         group_name: settings.group_name,
         schemas: settings.schemas,
+        payload_validation: settings.validation.into(),
         created_at: timestamp::text(row.created_ms),
         updated_at: timestamp::text(row.updated_ms),
     }
@@ -226,7 +267,13 @@ async fn update(
     Path(name): Path<String>,
     body: Body<EventTypeUpdate>,
 ) -> Result<Response, ApiError> {
-    let row = api.accept.put_event_type(auth.0, &name, |_| body.value.clone().try_into().map_err(as_refusal)).await?;
+    // What clients of Svix don't know stays as it is.
+    let edit = |before: Option<&EventType>| {
+        let mut given = body.value.clone();
+        given.payload_validation = given.payload_validation.or(before.map(|row| row.settings.validation.into()));
+        given.try_into().map_err(as_refusal)
+    };
+    let row = api.accept.put_event_type(auth.0, &name, edit).await?;
     let status = if row.created_ms == row.updated_ms { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(shown(&row))).into_response())
 }

@@ -74,6 +74,9 @@ pub struct MessageIn<'a> {
     /// Where it goes, whatever endpoints filter by.
     #[serde(default)]
     pub deliver_to: Option<DeliverToIn>,
+    /// Which version of its event type's schema the payload is to fit; `null`: the latest.
+    #[serde(default)]
+    pub schema_version: Option<String>,
     /// Not offered: there are no transformations.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -135,6 +138,9 @@ pub struct MessageOut {
     /// The endpoints that it goes to one after the other, as far as those before let it pass on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chain: Option<Vec<String>>,
+    /// How the payload does not fit its schema, where its event type only warns of that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// With `wait`: what the endpoints answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<AwaitedOut>,
@@ -163,6 +169,7 @@ pub fn shown(ids: &Ids, message: &Message, with_content: bool) -> MessageOut {
             Deliver::AtOnce | Deliver::Cancelled => None,
         },
         chain: (!message.chain.is_empty()).then(|| message.chain.iter().map(|id| ids.text(*id)).collect()),
+        warnings: vec![],
         reply: None,
     }
 }
@@ -225,8 +232,9 @@ async fn create(
     if let Some(application) = application {
         api.accept.ensure_application(auth.0, &app, application.try_into()?).await?;
     }
+    let warnings = api.accept.schema_warnings(auth.0, &draft)?;
     let answer = api.accept.accept(auth.0, &app, &draft, idempotency).await?;
-    let mut shown = accepted(api.accept.store().ids(), answer, draft, with_content);
+    let mut shown = MessageOut { warnings, ..accepted(api.accept.store().ids(), answer, draft, with_content) };
     if let Some(wait) = wait {
         shown.reply = Some(awaited(&api, auth.0, (&app, &shown.id), wait).await?);
     }
@@ -247,6 +255,7 @@ pub fn draft(body: &Bytes, given: MessageIn<'_>) -> Result<MessageDraft, ApiErro
         retention_days: given.payload_retention_period.or(by_hours),
         deliver_at_ms: deliver_at.map_err(|msg| ApiError::field("deliverAt", msg))?,
         deliver_to: given.deliver_to.map(DeliverTo::try_from).transpose()?,
+        schema_version: given.schema_version,
     })
 }
 
@@ -295,6 +304,7 @@ pub fn accepted(ids: &Ids, accepted: Accepted, draft: MessageDraft, with_content
             timestamp: timestamp::text(created_ms),
             deliver_at: draft.deliver_at_ms.map(timestamp::text),
             chain: None,
+            warnings: vec![],
             reply: None,
         },
     }

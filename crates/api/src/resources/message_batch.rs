@@ -93,11 +93,13 @@ async fn create_batch(
         read.iter().map(|read| read.as_ref().map_or_else(|_| MessageDraft::default(), MessageDraft::clone)).collect();
     let results = api.accept.accept_many(auth.0, &app, &drafts, idempotency).await?;
     let ids = api.accept.store().ids();
+    let warnings = |draft: &MessageDraft| api.accept.schema_warnings(auth.0, draft).unwrap_or_default();
     let item = |(read, result): (Result<MessageDraft, ApiError>, Result<Accepted, Refusal>)| match (read, result) {
         (Err(error), _) => MessageBatchItemOut::refused(error),
         (_, Err(refusal)) => MessageBatchItemOut::refused(refusal.into()),
         (Ok(draft), Ok(answer)) => {
-            let message = accepted(ids, answer, draft, with_content);
+            let warnings = warnings(&draft);
+            let message = MessageOut { warnings, ..accepted(ids, answer, draft, with_content) };
             MessageBatchItemOut { status: StatusCode::ACCEPTED.as_u16(), message: Some(message), error: None }
         }
     };

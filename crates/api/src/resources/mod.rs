@@ -11,6 +11,7 @@ mod endpoint_secret;
 mod endpoint_stats;
 mod environment;
 mod event_type;
+mod event_type_import;
 mod example;
 mod expunge;
 mod health;
@@ -26,6 +27,7 @@ mod portal;
 mod precheck;
 mod preview;
 mod reply;
+mod schema;
 mod simulate;
 mod status;
 mod task;
@@ -49,6 +51,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(endpoint_secret::routes())
         .merge(endpoint_headers::routes())
         .merge(event_type::routes())
+        .merge(event_type_import::routes())
+        .merge(schema::routes())
         .merge(message::routes())
         .merge(message_batch::routes())
         .merge(attempt::routes())

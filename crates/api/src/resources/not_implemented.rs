@@ -31,7 +31,6 @@ pub const OPERATIONS: &[(&str, &str)] = &[
     ("delete get patch put", "/api/v1/connector/{connector_id}"),
     ("post", "/api/v1/environment/export"),
     ("post", "/api/v1/environment/import"),
-    ("post", "/api/v1/event-type/import/openapi"),
     ("get post", "/api/v1/stream"),
     ("get post", "/api/v1/stream/event-type"),
     ("delete get patch put", "/api/v1/stream/event-type/{name}"),

@@ -29,6 +29,7 @@ mod recovery;
 mod replies;
 mod rules;
 mod scheduled;
+mod schemas;
 mod secrets;
 mod simulations;
 mod statistics;
