@@ -102,7 +102,11 @@ impl Accept {
             self.check_application(caller, &draft)?;
             let row = Application {
                 uid: draft.uid,
-                settings: draft.settings,
+                // Those have operations of their own.
+                settings: ApplicationSettings {
+                    integrations: entry.app.settings.integrations.clone(),
+                    ..draft.settings
+                },
                 updated_ms: self.clock.wall_ms(),
                 version: self.store.new_id(),
                 ..entry.app.clone()

@@ -34,6 +34,11 @@ impl Accept {
         found.ok_or(Refusal::NotFound("environment"))
     }
 
+    /// The one that the caller's key belongs to.
+    pub fn own_environment(&self, caller: Caller) -> Result<Arc<Environment>, Refusal> {
+        self.store.directory().environment(caller.env).ok_or(Refusal::NotFound("environment"))
+    }
+
     pub async fn create_environment(&self, caller: Caller, draft: EnvironmentDraft) -> Result<Environment, Refusal> {
         from_the_first(caller)?;
         self.check_environment(&draft)?;

@@ -145,7 +145,7 @@ numbers = { "+1" = [], "+2" = "sent", "+3" = [{ status = "sent" }] }
 "#), @r#"
     7:9: "response" is neither a function nor a variable here; there are actions, message, payload
     9:1: address.object is missing; a text is needed
-    10:1: unknown key "objekt"; address has object
+    10:1: unknown key "objekt"; address has object, optional_secret
     14:11: "secret" is neither a function nor a variable here; there are payload
     15:11: simulation.numbers.+1: write "+1500" = [{ status = "sent" }], the fields of each message in turn
     15:11: simulation.numbers.+2: write "+1500" = [{ status = "sent" }], the fields of each message in turn

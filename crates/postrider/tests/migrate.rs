@@ -120,6 +120,9 @@ async fn everything_moves_and_goes_on() {
     attempts [n]
     untold        0       0
     variables     0       0
+    polled        0       0
+    consumers     0       0
+    addresses     0       0
     event_ids     1       1
     idempotency   2       2
     schedule [n]
@@ -155,6 +158,70 @@ async fn everything_moves_and_goes_on() {
     postrider: servers have run on the target since this migration ended: it has the data now, and what [dir] holds is old. To migrate again, make a new database (createdb)
     exit 1
     ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conversations_addresses_lines_and_consumers_go_on_where_they_were() {
+    let Some(url) = database::fresh() else { return };
+    let dir = TempDir::new().unwrap();
+    let (embedded, postgres) = servers(dir.path(), &url);
+    let receiver = Receiver::start().await;
+    let server = embedded.start().await;
+    let client = server.client.clone();
+    client.post("/api/v1/app", json!({"name": "Poll", "uid": "poll", "contract": "telerivet"})).await.expect(201);
+    let sets = json!({"variables": {"state.id": "asked"}}).to_string();
+    receiver.answer("/service", Answer::status(200).header("content-type", "application/json").body(sets));
+    let service = json!({"url": receiver.url("/service"), "secret": "s", "eventTypes": ["incoming_message"]});
+    client.endpoint("poll", service).await;
+    let said = json!({"contact_id": "CT1", "from_number": "+1"});
+    client
+        .post("/api/v1/app/poll/msg?wait=20", json!({"eventType": "incoming_message", "payload": said}))
+        .await
+        .expect(202);
+    let status = |status: &str| json!({"eventType": "send_status", "payload": {"id": "SM1", "status": status}});
+    let mut named = status("queued");
+    named["deliverTo"] = json!({"url": receiver.url("/status"), "secret": "t"});
+    client.post("/api/v1/app/poll/msg", named).await.expect(202);
+    receiver.wait_for("/status", 1).await;
+
+    client.post("/api/v1/app", json!({"name": "Line", "uid": "line"})).await.expect(201);
+    receiver.answer("/line", Answer::status(500));
+    let line = json!({"uid": "line", "url": receiver.url("/line"), "ordered": true, "retrySchedule": vec![5; 50]});
+    client.endpoint("line", line).await;
+    client.endpoint("line", json!({"uid": "queue", "poll": true})).await;
+    for n in 0..6 {
+        client.send("line", "a", json!({"n": n})).await;
+    }
+    receiver.wait_for("/line", 1).await;
+    let consumer = "/api/v1/app/line/poller/queue/consumer/one";
+    let page = client.get(&format!("{consumer}?limit=2")).await.expect(200);
+    let iterator = page["iterator"].as_str().unwrap().to_owned();
+    client.get(&format!("{consumer}?limit=2&iterator={iterator}")).await.expect(200);
+    stop(server).await;
+    let moved = migrate(&embedded, dir.path(), &url).await;
+    assert!(moved.contains("All is there"), "{moved}");
+
+    receiver.answer("/line", Answer::status(200));
+    let tried = receiver.count("/line");
+    let server = postgres.start().await;
+    let client = &server.client;
+    let numbers = |page: &Value| -> Vec<u64> {
+        page["data"].as_array().unwrap().iter().map(|row| row["payload"]["n"].as_u64().unwrap()).collect()
+    };
+    let rest = client.get(consumer).await.expect(200);
+    assert_eq!(numbers(&rest), [2, 3, 4, 5], "what it had come back from is behind it");
+    client.send("line", "a", json!({"n": 6})).await;
+    let next = client.get(&format!("{consumer}?iterator={}", rest["iterator"].as_str().unwrap())).await.expect(200);
+    assert_eq!(numbers(&next), [6]);
+    let came = receiver.wait_for("/line", tried + 7).await;
+    let came: Vec<u64> = came[tried..].iter().map(|request| request.json()["n"].as_u64().unwrap()).collect();
+    assert_eq!(came, [0, 1, 2, 3, 4, 5, 6], "the one that held the others goes first");
+    client.post("/api/v1/app/poll/msg", status("sent")).await.expect(202);
+    receiver.wait_for("/status", 2).await;
+    let again = json!({"eventType": "incoming_message", "payload": {"contact_id": "CT1", "from_number": "+1"}});
+    client.post("/api/v1/app/poll/msg?wait=20", again).await.expect(202);
+    let last = receiver.received("/service").last().unwrap().text();
+    assert!(last.contains("state%5Bid%5D=asked"), "{last}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@
 use crate::access::Access;
 pub use crate::change::Change;
 pub use crate::id::EnvId;
-use crate::id::{AppId, EndpointId, KeyId};
+use crate::id::{AppId, EndpointId, IntegrationId, KeyId};
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,6 +56,18 @@ pub struct ApplicationSettings {
     /// Who is told by mail when one of its endpoints fails.
     pub notify_emails: Vec<String>,
     pub metadata: BTreeMap<String, String>,
+    /// Third parties with a key of their own.
+    pub integrations: Vec<Integration>,
+}
+
+/// A third party that looks after an application's endpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Integration {
+    pub id: IntegrationId,
+    pub name: String,
+    pub feature_flags: Vec<String>,
+    pub created_ms: i64,
+    pub updated_ms: i64,
 }
 
 /// Where an application's messages go, and how.

@@ -6,6 +6,7 @@
 //! prefix and 22 base62 digits: the number and 64 bits derived from it and the installation's salt.
 //! That keeps the order, can't be guessed, and two installations never send the same `webhook-id`.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -22,8 +23,8 @@ const TEXT_LEN: usize = 22;
 const TEN_DIGITS: u128 = 62_u128.pow(10);
 
 macro_rules! id_type {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
-        $(#[$doc])*
+    ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
+        $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub i64);
         impl Kind for $name {
@@ -53,6 +54,9 @@ id_type!(/// An API key, `key_…`.
     KeyId, "key_");
 id_type!(/// A provider's top-level space, `env_…`. API keys, applications and event types belong to one.
     EnvId, "env_");
+id_type!(/// A third party of an application, `integ_…`.
+    #[derive(Serialize, Deserialize)]
+    IntegrationId, "integ_");
 id_type!(/// A job in the background, `qtask_…`.
     TaskId, "qtask_");
 

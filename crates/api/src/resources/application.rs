@@ -115,6 +115,7 @@ impl TryFrom<ApplicationIn> for ApplicationDraft {
             throttle_rate: either(("throttleRate", given.throttle_rate), ("rateLimit", given.rate_limit))?,
             metadata: given.metadata,
             notify_emails: given.notify_emails.unwrap_or_default(),
+            integrations: vec![],
         };
         Ok(ApplicationDraft { uid: given.uid, settings })
     }

@@ -187,7 +187,7 @@ impl From<&EventType> for EventTypeUpdate {
     }
 }
 
-fn shown(row: &EventType) -> EventTypeOut {
+pub fn shown(row: &EventType) -> EventTypeOut {
     let flags = row.settings.flags();
     let settings = row.settings.clone();
     EventTypeOut {

@@ -10,11 +10,13 @@ mod endpoint_log;
 mod endpoint_secret;
 mod endpoint_stats;
 mod environment;
+mod environment_copy;
 mod event_type;
 mod event_type_import;
 mod example;
 mod expunge;
 mod health;
+mod integration;
 mod key;
 mod message;
 mod message_batch;
@@ -76,6 +78,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(portal::routes())
         .merge(key::routes())
         .merge(environment::routes())
+        .merge(environment_copy::routes())
+        .merge(integration::routes())
         .merge(health::routes())
         .merge(not_implemented::routes())
         .merge(metrics::routes())

@@ -14,6 +14,7 @@ mod examples;
 mod expunge;
 mod failing;
 mod headers;
+mod integrations;
 mod jobs;
 mod keys;
 mod limits;

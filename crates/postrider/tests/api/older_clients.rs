@@ -82,6 +82,6 @@ async fn operations_of_svix_that_are_not_here_say_so() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 89);
+    assert_eq!(operations, 69);
     app.get("/api/v1/nothing").await.expect(404);
 }

@@ -77,5 +77,5 @@ const missing = await fails(() => svix.message.get("acme", "msg_nothing"));
 assert.deepEqual([missing.code, missing.body.code], [404, "not_found"]);
 const invalid = await fails(() => svix.endpoint.create("acme", { url: "nowhere" }));
 assert.deepEqual([invalid.code, invalid.body.detail[0].loc], [422, ["body", "url"]]);
-const absent = await fails(() => svix.integration.list("acme"));
+const absent = await fails(() => svix.connector.list());
 assert.deepEqual([absent.code, JSON.parse(absent.body).code], [501, "not_implemented"]);

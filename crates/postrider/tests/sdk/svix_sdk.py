@@ -439,10 +439,36 @@ def polling(svix, url, key):
     svix.endpoint.delete("acme", "queue")
 
 
+def integrations(svix, url, mode):
+    made = svix.integration.create("acme", models.IntegrationIn(name="Flows"))
+    assert svix.integration.get("acme", made.id) == made and svix.integration.list("acme").data == [made]
+    key = svix.integration.rotate_key("acme", made.id).key
+    flows = connect(key, url, mode)
+    assert [endpoint.uid for endpoint in flows.endpoint.list("acme").data] == ["main"]
+    changed = svix.integration.update("acme", made.id, models.IntegrationUpdate(name="Other"))
+    assert (changed.id, changed.name) == (made.id, "Other"), changed
+    svix.integration.delete("acme", made.id)
+    assert fails(HttpError, lambda: flows.endpoint.list("acme")).status_code == 401
+
+
+def environments(svix):
+    webhook = {"post": {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}}
+    info = {"title": "Users", "version": "1"}
+    spec = {"openapi": "3.1.0", "info": info, "webhooks": {"user.imported": webhook}}
+    given = models.EventTypeImportOpenApiIn(spec=spec)
+    assert svix.event_type.import_openapi(given).data.modified == ["user.imported"]
+    export = svix.environment.export()
+    assert "user.imported" in [event_type.name for event_type in export.event_types], export
+    svix.event_type.delete("user.imported", api.EventTypeDeleteOptions(expunge=True))
+    kept = [EventTypeIn(**event_type.model_dump()) for event_type in export.event_types]
+    svix.environment.import_(models.EnvironmentIn(event_types=kept, settings=export.settings))
+    assert svix.event_type.get("user.imported").schemas == {"1": {"type": "object"}}
+
+
 def what_is_not_here(svix):
     for call in [
-        lambda: svix.integration.list("acme"),
-        lambda: svix.environment.export(),
+        lambda: svix.connector.list(),
+        lambda: svix.ingest.source.list(),
     ]:
         error = fails(HttpError, call)
         assert (error.status_code, error.code) == (501, "not_implemented"), error
@@ -480,6 +506,8 @@ def main():
     authentication(svix, url, mode)
     operational_webhooks(svix, here)
     polling(svix, url, key)
+    integrations(svix, url, mode)
+    environments(svix)
     what_is_not_here(svix)
     errors(svix, url, mode)
     svix.application.delete("acme")
