@@ -23,7 +23,7 @@ pub use serve::{Listener, serve};
 
 use axum::Router;
 use postrider_accept::Accept;
-use postrider_delivery::Composer;
+use postrider_delivery::{Circuits, Composer};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -41,6 +41,8 @@ pub struct Parts {
     pub(crate) accept: Accept,
     /// Makes requests to be looked at.
     pub(crate) composer: Composer,
+    /// How endpoints stand.
+    pub(crate) circuits: Circuits,
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) registry: Arc<Registry>,
     /// Where people reach this server; `None`: where a request did.
@@ -56,9 +58,15 @@ impl std::ops::Deref for Api {
 }
 
 impl Api {
-    pub fn new(accept: Accept, composer: Composer, registry: Arc<Registry>, public_url: Option<String>) -> Api {
+    pub fn new(
+        accept: Accept,
+        composer: Composer,
+        circuits: Circuits,
+        registry: Arc<Registry>,
+        public_url: Option<String>,
+    ) -> Api {
         let bodies = Arc::new(Semaphore::new(BODIES_KIB));
-        Api(Arc::new(Parts { accept, composer, bodies, registry, public_url }))
+        Api(Arc::new(Parts { accept, composer, circuits, bodies, registry, public_url }))
     }
 
     /// The routes, for [`serve`].

@@ -36,6 +36,11 @@ impl Health {
         self.failing_since.is_none()
     }
 
+    /// Since when it has done nothing but fail, epoch ms.
+    pub fn failing_since(&self) -> Option<i64> {
+        self.failing_since
+    }
+
     /// Starts over, as when the endpoint was enabled again.
     pub fn reset(&mut self) -> Verdict {
         let written = self.written;

@@ -165,6 +165,16 @@ impl Lane {
         self.hold_until = self.hold_until.max(until_ms);
     }
 
+    /// Until when the endpoint asked to get nothing, if it ever did.
+    pub fn asked_to_wait_until(&self) -> Option<i64> {
+        (self.hold_until > 0).then_some(self.hold_until)
+    }
+
+    /// Failure after failure has left it one attempt at a time.
+    pub fn is_down_to_one(&self) -> bool {
+        self.window == 1
+    }
+
     /// The endpoint was changed: what was learned about the old one is no longer true.
     pub fn changed(&mut self, settings: LaneSettings) {
         if settings.app_rate.is_some() != self.settings.app_rate.is_some() {

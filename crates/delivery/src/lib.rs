@@ -10,6 +10,7 @@
 mod answer;
 mod app_pace;
 mod attempt;
+mod circuit;
 mod compose;
 mod happening;
 mod health;
@@ -26,6 +27,7 @@ mod scheduler;
 mod state;
 mod tasks;
 
+pub use circuit::{Circuit, CircuitState, Circuits};
 pub use compose::{Composer, Stopped, Subject};
 pub use happening::{Happening, What};
 pub use metrics::DeliveryMetrics;

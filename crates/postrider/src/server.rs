@@ -152,7 +152,7 @@ impl Server {
         let operations = Operations::start(accept.clone(), happened);
 
         let (stop, stopped) = oneshot::channel();
-        let router = Api::new(accept.clone(), composer, Arc::new(registry), config.public_url)
+        let router = Api::new(accept.clone(), composer, delivery.circuits(), Arc::new(registry), config.public_url)
             .router()
             .merge(postrider_dashboard::routes());
         let http = tokio::spawn(async move {

@@ -168,6 +168,16 @@ impl Store {
         }
     }
 
+    /// When the first of an endpoint's deliveries in the schedule is due, epoch ms.
+    pub async fn next_due(&self, endpoint: EndpointId) -> Result<Option<i64>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => {
+                threads.read(move |conn| sqlite::read::next_due(conn, endpoint, i64::MIN)).await
+            }
+            Readers::Postgres(reads) => reads.next_due(endpoint).await,
+        }
+    }
+
     /// Lets other nodes work on these endpoints' schedules.
     pub async fn release(&self, endpoints: Vec<EndpointId>) -> Result<(), StoreError> {
         match &self.readers {

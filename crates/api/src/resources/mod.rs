@@ -3,6 +3,7 @@
 mod application;
 mod attempt;
 mod attempted;
+mod circuit;
 mod endpoint;
 mod endpoint_error;
 mod endpoint_headers;
@@ -61,6 +62,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(attempted::routes())
         .merge(endpoint_error::routes())
         .merge(endpoint_stats::routes())
+        .merge(circuit::routes())
         .merge(endpoint_log::routes())
         .merge(example::routes())
         .merge(test_send::routes())

@@ -9,6 +9,7 @@ mod clock;
 
 use crate::app_pace::AppPaces;
 use crate::attempt::{Finished, Tools};
+use crate::circuit::{Circuit, Circuits, Question};
 use crate::compose::Composer;
 use crate::happening::{self, Happening, What};
 use crate::health::Verdict;
@@ -65,6 +66,7 @@ pub struct Options {
 /// The running task.
 #[derive(Debug)]
 pub struct Delivery {
+    circuits: Circuits,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -73,7 +75,13 @@ impl Delivery {
     /// Starts delivering: first what the store holds, then what comes.
     pub fn start(options: Options) -> Delivery {
         let (stop, stopped) = oneshot::channel();
-        Delivery { stop, task: tokio::spawn(Scheduler::new(options).run(stopped)) }
+        let (circuits, questions) = Circuits::new();
+        Delivery { circuits, stop, task: tokio::spawn(Scheduler::new(options, questions).run(stopped)) }
+    }
+
+    /// Where to ask how endpoints stand.
+    pub fn circuits(&self) -> Circuits {
+        self.circuits.clone()
     }
 
     /// Starts no more attempts, and returns when those under way are finished and recorded.
@@ -88,6 +96,7 @@ impl Delivery {
 struct Scheduler {
     tools: Arc<Tools>,
     events: mpsc::Receiver<Event>,
+    questions: mpsc::Receiver<Question>,
     metrics: DeliveryMetrics,
     notices: Option<Notices>,
     happenings: mpsc::Sender<Happening>,
@@ -115,7 +124,7 @@ struct Scheduler {
 }
 
 impl Scheduler {
-    fn new(options: Options) -> Scheduler {
+    fn new(options: Options, questions: mpsc::Receiver<Question>) -> Scheduler {
         let (news_sender, news) = mpsc::unbounded_channel();
         let clock = options.clock.clone();
         let now = clock.steady_ms();
@@ -128,6 +137,7 @@ impl Scheduler {
                 clock: options.clock,
             }),
             events: options.events,
+            questions,
             metrics: options.metrics,
             notices: options.notices,
             happenings: options.happenings,
@@ -162,6 +172,7 @@ impl Scheduler {
             tokio::select! {
                 biased;
                 _ = &mut stopped, if !self.draining => self.draining = true,
+                Some(question) = self.questions.recv() => self.answer(question),
                 n = self.news.recv_many(&mut news, 256) => if n == 0 { break },
                 n = self.events.recv_many(&mut events, 16) => if n == 0 { break },
                 () = clock.sleep_until(wake) => {}
@@ -261,6 +272,13 @@ impl Scheduler {
         if !later.is_empty() {
             self.tools.store.park(self.tenure, later, false);
         }
+    }
+
+    fn answer(&self, (endpoint, answer): Question) {
+        let now = self.clock.steady_ms();
+        let circuit = self.lanes.get(&endpoint).map(|lane| Circuit::of(lane, now)).unwrap_or_default();
+        // Whoever asked may have gone.
+        let _ = answer.send(circuit);
     }
 
     fn recorded(&mut self, recorded: Vec<(DeliveryKey, Option<Retry>)>) {

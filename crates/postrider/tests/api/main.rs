@@ -5,6 +5,7 @@ mod addresses;
 mod batches;
 mod catalogues;
 mod chains;
+mod circuit;
 mod conversations;
 mod deletion;
 mod disabling;

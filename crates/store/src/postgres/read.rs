@@ -243,6 +243,13 @@ impl Reads {
         }))
     }
 
+    pub async fn next_due(&self, endpoint: EndpointId) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT min(due_ms) FROM schedule WHERE endpoint = $1";
+        let rows = get(&self.pool).await?.query_typed(sql, &[(&endpoint.0, Type::INT8)]).await?;
+        let due: Option<i64> = rows.first().and_then(|row| row.get(0));
+        Ok(due.map(|due_ms| self.skew.to_local(due_ms)))
+    }
+
     pub async fn waiting_for(&self, endpoint: EndpointId, most: usize) -> Result<i64, StoreError> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM schedule WHERE endpoint = $1 LIMIT $2) AS found";
         let params = [(&endpoint.0 as _, Type::INT8), (&(most as i64) as _, Type::INT8)];

@@ -240,8 +240,8 @@ pub fn due_in_order(conn: &Connection, endpoint: EndpointId, until_ms: i64, limi
     Ok(Due { rows, next_ms, owned: true })
 }
 
-/// When the first delivery is due that is not yet.
-fn next_due(conn: &Connection, endpoint: EndpointId, until_ms: i64) -> Result<Option<i64>> {
+/// When the first delivery after that is due.
+pub fn next_due(conn: &Connection, endpoint: EndpointId, until_ms: i64) -> Result<Option<i64>> {
     conn.prepare_cached("SELECT min(due_ms) FROM schedule WHERE endpoint = ? AND due_ms > ?")?
         .query_row(params![endpoint.0, until_ms], |row| row.get(0))
 }
