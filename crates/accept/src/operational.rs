@@ -9,6 +9,7 @@ use crate::{Accept, ApplicationDraft, Caller, Refusal};
 use bytes::Bytes;
 use postrider_store::config::{ApplicationSettings, Endpoint, EnvId};
 use postrider_store::message::{Deliver, NewMessage};
+use postrider_store::task::{Task, TaskStatus};
 use postrider_store::{AppEntry, AppendError};
 use serde_json::{Value, json};
 
@@ -51,7 +52,11 @@ impl Accept {
 
     /// Whether anybody hears what is told of this application.
     pub fn is_listened_to(&self, about: &AppEntry) -> bool {
-        !is_operational(about) && self.operational(about.app.env).is_some_and(|entry| !entry.endpoints.is_empty())
+        !is_operational(about) && self.has_listeners(about.app.env)
+    }
+
+    fn has_listeners(&self, env: EnvId) -> bool {
+        self.operational(env).is_some_and(|entry| !entry.endpoints.is_empty())
     }
 
     /// Tells the provider, if any of its endpoints wants to know. `data` gets the application's ids.
@@ -74,9 +79,13 @@ impl Accept {
         if let Some(uid) = &about.app.uid {
             data["appUid"] = json!(uid);
         }
+        self.tell_all(about.app.env, event, data, id).await
+    }
+
+    async fn tell_all(&self, env: EnvId, event: &str, data: Value, id: Option<String>) -> Result<(), AppendError> {
         let payload = Bytes::from(json!({"type": event, "data": data}).to_string());
         for _ in 0..TRIES {
-            let Some(entry) = self.operational(about.app.env) else { return Ok(()) };
+            let Some(entry) = self.operational(env) else { return Ok(()) };
             let routed = Routed { event_type: event, channels: &[], payload: &payload };
             let Route { endpoints, chain, ordered, polled } = self.route(&entry, &routed);
             if endpoints.is_empty() && polled.is_empty() {
@@ -118,6 +127,30 @@ impl Accept {
             data["endpointUid"] = json!(uid);
         }
         if let Err(error) = self.tell(app, event, data).await {
+            tracing::warn!(%error, event, "could not tell the provider");
+        }
+    }
+
+    /// Tells the provider of a job that came to its end.
+    pub async fn tell_of_task(&self, task: &Task) {
+        let app = self.store.directory().app(task.app);
+        let hears = app.as_ref().map_or_else(|| self.has_listeners(task.env), |app| self.is_listened_to(app));
+        if !hears {
+            return;
+        }
+        let ids = self.store.ids();
+        // Clients of Svix know no cancelled jobs; why it failed is shown with the job.
+        let status = if task.status == TaskStatus::Finished { "finished" } else { "failed" };
+        let mut data = json!({"taskId": ids.text(task.id), "task": task.kind.name(), "status": status});
+        if task.kind.sends() {
+            data["endpointId"] = json!(ids.text(task.input.endpoint));
+        }
+        let event = "background_task.finished";
+        let told = match app {
+            Some(app) => self.tell(&app, event, data).await,
+            None => self.tell_all(task.env, event, data, None).await,
+        };
+        if let Err(error) = told {
             tracing::warn!(%error, event, "could not tell the provider");
         }
     }

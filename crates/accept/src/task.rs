@@ -150,7 +150,11 @@ impl Accept {
             Err(error) => return Err(error.into()),
         }
         self.task_bell.notify_one();
-        self.task(caller, id).await
+        let task = self.task(caller, id).await?;
+        if task.status == TaskStatus::Cancelled {
+            self.tell_of_task(&task).await;
+        }
+        Ok(task)
     }
 
     pub async fn task(&self, caller: Caller, id: &str) -> Result<Task, Refusal> {

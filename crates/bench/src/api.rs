@@ -77,6 +77,13 @@ impl Api {
         Ok(Recipe::plain(self.host.clone(), &path, payload_bytes, key)?.message(self.authorization.clone()))
     }
 
+    /// The same with so many messages in each request.
+    pub fn batches(&self, app: &str, payload_bytes: usize, key: String, messages: usize) -> Result<Recipe, Failure> {
+        let path = format!("{}/api/v1/app/{app}/msg/batch", self.base);
+        let one = Recipe::plain(self.host.clone(), &path, payload_bytes, key)?.message(self.authorization.clone());
+        Ok(one.batch(messages))
+    }
+
     /// Metrics in Prometheus' text format, where the server has them.
     pub async fn metrics(&self) -> Option<String> {
         let reply = self.call(Method::GET, "/metrics", None).await.ok()?;

@@ -35,6 +35,9 @@ pub struct Args {
     /// Endpoints of the phase `fanout`
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub fan_out: u32,
+    /// Messages in a request of the phase `batch`
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub batch: u32,
     /// Messages a second of the phase `latency`
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub rate: u64,
@@ -42,7 +45,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=20_000_000))]
     pub pending: u64,
     /// What to measure; `pending` and `lists` take minutes and run only when they are named
-    #[arg(long, value_delimiter = ',', value_name = "LIST", default_values = ["direct", "single", "fanout", "latency"])]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", default_values = ["direct", "single", "batch", "fanout", "latency"])]
     pub phases: Vec<Phase>,
     /// Print one JSON object instead of tables
     #[arg(long)]
@@ -77,6 +80,8 @@ pub enum Phase {
     Direct,
     /// One endpoint, as fast as it goes
     Single,
+    /// One endpoint, many messages in each request
+    Batch,
     /// Several endpoints, as fast as it goes
     Fanout,
     /// One endpoint at a fixed rate

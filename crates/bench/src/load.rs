@@ -1,7 +1,7 @@
 //! The generator: tasks with one connection each that post what a recipe makes.
 
 use crate::board::Board;
-use crate::client::Client;
+use crate::client::{Client, Reply};
 use crate::clock::now_ns;
 use crate::failure::Failure;
 use crate::recipe::Recipe;
@@ -85,8 +85,10 @@ async fn post_all(shared: Arc<Shared>, n: u32) -> Result<Trouble, Failure> {
     let mut trouble = Trouble::default();
     match shared.load.pace {
         Pace::Closed => loop {
-            let seq = shared.next.fetch_add(1, Relaxed);
-            if seq >= shared.load.board.capacity() || shared.deadline.is_some_and(|end| Instant::now() >= end) {
+            let seq = shared.next.fetch_add(shared.load.recipe.messages(), Relaxed);
+            if seq + shared.load.recipe.messages() > shared.load.board.capacity()
+                || shared.deadline.is_some_and(|end| Instant::now() >= end)
+            {
                 return Ok(trouble);
             }
             shared.load.board.posted(seq, now_ns());
@@ -111,13 +113,15 @@ async fn post_all(shared: Arc<Shared>, n: u32) -> Result<Trouble, Failure> {
     }
 }
 
-/// Posts one message until it is accepted.
+/// Posts the messages of one request until they are accepted.
 async fn post(shared: &Shared, client: &mut Client, seq: u64, trouble: &mut Trouble) -> Result<(), Failure> {
     let load = &shared.load;
     loop {
         let failure = match client.send(load.recipe.request(seq)?).await {
             Ok(reply) if reply.status.is_success() => {
-                load.board.accepted(seq, now_ns());
+                all_accepted(&load.recipe, &reply)?;
+                let now = now_ns();
+                (seq..seq + load.recipe.messages()).for_each(|seq| load.board.accepted(seq, now));
                 return Ok(());
             }
             Ok(reply) => {
@@ -149,4 +153,14 @@ async fn post(shared: &Shared, client: &mut Client, seq: u64, trouble: &mut Trou
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// In a batch each message has an answer of its own.
+fn all_accepted(recipe: &Recipe, reply: &Reply) -> Result<(), Failure> {
+    let accepted = || String::from_utf8_lossy(&reply.body).matches(r#""status":202"#).count() as u64;
+    if recipe.messages() == 1 || accepted() == recipe.messages() {
+        return Ok(());
+    }
+    let body = String::from_utf8_lossy(&reply.body).into_owned();
+    Err(Failure::Refused { what: "a message of a batch".to_owned(), status: reply.status.as_u16(), body })
 }

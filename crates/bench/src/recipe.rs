@@ -18,7 +18,8 @@ pub struct Recipe {
     uri: Uri,
     headers: HeaderMap,
     body: Vec<u8>,
-    digits_at: usize,
+    /// Where the numbers of the messages stand.
+    digits_at: Vec<usize>,
     key: String,
 }
 
@@ -29,7 +30,8 @@ impl Recipe {
         headers.insert(HOST, host);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (body, digits_at) = payload(payload_bytes);
-        Ok(Recipe { uri: path.parse().map_err(http::Error::from)?, headers, body, digits_at, key })
+        let uri = path.parse().map_err(http::Error::from)?;
+        Ok(Recipe { uri, headers, body, digits_at: vec![digits_at], key })
     }
 
     /// Wraps each payload in a message for the API.
@@ -38,17 +40,41 @@ impl Recipe {
         let start = br#"{"eventType":"bench.event","payload":"#;
         self.body.splice(0..0, start.iter().copied());
         self.body.push(b'}');
-        self.digits_at += start.len();
+        self.digits_at[0] += start.len();
         self
     }
 
-    /// The request for one message; the same number gives the same request.
+    /// Puts so many messages into one request.
+    pub fn batch(mut self, messages: usize) -> Recipe {
+        let mut body = br#"{"messages":["#.to_vec();
+        let within = self.digits_at[0];
+        self.digits_at.clear();
+        for n in 0..messages {
+            if n > 0 {
+                body.push(b',');
+            }
+            self.digits_at.push(body.len() + within);
+            body.extend_from_slice(&self.body);
+        }
+        body.extend_from_slice(b"]}");
+        self.body = body;
+        self
+    }
+
+    /// Messages of each request.
+    pub fn messages(&self) -> u64 {
+        self.digits_at.len() as u64
+    }
+
+    /// The request for the messages from `seq` on; the same number gives the same request.
     pub fn request(&self, seq: u64) -> Result<Request<Full<Bytes>>, Failure> {
         let mut body = self.body.clone();
-        let mut rest = seq;
-        for digit in body[self.digits_at..self.digits_at + DIGITS].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
+        for (at, number) in self.digits_at.iter().zip(seq..) {
+            let mut rest = number;
+            for digit in body[*at..at + DIGITS].iter_mut().rev() {
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
         }
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
@@ -118,6 +144,15 @@ mod tests {
         let message: serde_json::Value = serde_json::from_slice(&body(&recipe, 7).await).unwrap();
         let payload = serde_json::to_vec(&message["payload"]).unwrap();
         assert_eq!((payload.len(), sequence(&payload)), (100, Some(7)));
+    }
+
+    #[tokio::test]
+    async fn a_batch_holds_messages_with_numbers_in_a_row() {
+        let recipe = recipe(100).message(HeaderValue::from_static("Bearer x")).batch(3);
+        let batch: serde_json::Value = serde_json::from_slice(&body(&recipe, 7).await).unwrap();
+        let numbers = batch["messages"].as_array().unwrap().iter();
+        let numbers: Vec<_> = numbers.map(|message| sequence(message["payload"].to_string().as_bytes())).collect();
+        assert_eq!((numbers, recipe.messages()), (vec![Some(7), Some(8), Some(9)], 3));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::fmt::{Display, Formatter, Result};
 /// Titles of the phases.
 pub const DIRECT: &str = "direct";
 pub const SINGLE: &str = "single";
+pub const BATCH: &str = "batch";
 pub const FANOUT: &str = "fan-out";
 pub const LATENCY: &str = "latency";
 pub const PENDING: &str = "pending";
@@ -20,6 +21,7 @@ pub struct Report {
     pub settings: Settings,
     pub direct: Option<Direct>,
     pub single: Option<Through>,
+    pub batch: Option<Through>,
     pub fanout: Option<Through>,
     pub latency: Option<Latency>,
     pub pending: Option<Pending>,
@@ -49,6 +51,8 @@ pub struct Direct {
 #[derive(Debug, Serialize)]
 pub struct Through {
     pub endpoints: usize,
+    /// Messages in each request.
+    pub batch: usize,
     /// Messages.
     pub accepted: u64,
     /// Deliveries, each counted once.
@@ -153,6 +157,7 @@ impl Report {
             settings,
             direct: None,
             single: None,
+            batch: None,
             fanout: None,
             latency: None,
             pending: None,
@@ -164,7 +169,7 @@ impl Report {
     pub fn compare(&mut self, direct: Option<Direct>) {
         self.direct = direct;
         let mean = self.direct.as_ref().map(|direct| direct.mean_per_second).filter(|mean| *mean > 0.0);
-        for through in [&mut self.single, &mut self.fanout].into_iter().flatten() {
+        for through in [&mut self.single, &mut self.batch, &mut self.fanout].into_iter().flatten() {
             through.ratio_to_direct = mean.map(|mean| rounded(through.delivered_per_second / mean, 3));
         }
     }
@@ -184,7 +189,7 @@ impl Display for Report {
         if let Some(direct) = &self.direct {
             direct.fmt(out)?;
         }
-        let rows: Vec<&Through> = [&self.single, &self.fanout].into_iter().flatten().collect();
+        let rows: Vec<&Through> = [&self.single, &self.batch, &self.fanout].into_iter().flatten().collect();
         if !rows.is_empty() {
             throughput(&rows, out)?;
         }
@@ -225,8 +230,10 @@ fn throughput(rows: &[&Through], out: &mut Formatter<'_>) -> Result {
         rows.iter().map(|through| format!("{:>18}", row(through))).collect::<String>()
     };
     let mut table = |name: &str, row: &dyn Fn(&Through) -> String| writeln!(out, "  {name:<22}{}", column(row));
-    table("Through the server", &|row| {
-        if row.endpoints == 1 { "1 endpoint".into() } else { format!("{} endpoints", row.endpoints) }
+    table("Through the server", &|row| match (row.endpoints, row.batch) {
+        (1, 1) => "1 endpoint".into(),
+        (1, batch) => format!("batches of {batch}"),
+        (endpoints, _) => format!("{endpoints} endpoints"),
     })?;
     table("deliveries/s", &|row| whole(row.delivered_per_second))?;
     table("messages accepted/s", &|row| whole(row.accepted_per_second))?;

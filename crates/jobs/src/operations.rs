@@ -7,7 +7,6 @@ use postrider_store::AppEntry;
 use postrider_store::id::{EndpointId, MessageId};
 use postrider_store::message::Attempt;
 use postrider_store::query::{AttemptFilter, AttemptsOf, Page};
-use postrider_store::task::Task;
 use serde_json::{Value, json};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -115,22 +114,6 @@ fn attempt(accept: &Accept, attempt: &Attempt) -> Value {
         "responseStatusCode": attempt.outcome.status,
         "timestamp": time(attempt.started_ms),
     })
-}
-
-/// A job that came to its end.
-pub async fn finished(accept: &Accept, task: &Task) {
-    // One that is about no application is asked for by its id.
-    let Some(app) = accept.store().directory().app(task.app) else { return };
-    let ids = accept.store().ids();
-    let data = json!({
-        "taskId": ids.text(task.id),
-        "task": task.kind.name(),
-        "status": task.status.name(),
-        "endpointId": ids.text(task.input.endpoint),
-    });
-    if let Err(error) = accept.tell(&app, "background_task.finished", data).await {
-        tracing::warn!(%error, "could not tell the provider");
-    }
 }
 
 fn time(ms: i64) -> String {

@@ -1,6 +1,6 @@
 //! The task that works on jobs, slice by slice, each job in turn.
 
-use crate::{operations, slice};
+use crate::slice;
 use postrider_accept::Accept;
 use postrider_store::config::Change;
 use postrider_store::id::{AppId, TaskId};
@@ -123,7 +123,7 @@ impl Runner {
                 Ok(true)
             }
             Ok(_) => {
-                operations::finished(&self.accept, &row).await;
+                self.accept.tell_of_task(&row).await;
                 self.mine.remove(&task.id);
                 Ok(false)
             }

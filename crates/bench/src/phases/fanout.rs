@@ -8,5 +8,6 @@ use crate::report::{FANOUT, Through};
 /// See the module.
 pub async fn measure(bench: &Bench<'_>) -> Result<Through, Failure> {
     let targets = bench.args.fan_out as usize;
-    through::measure(bench, FANOUT, bench.board(targets), targets, Pace::Closed).await
+    let run = through::Run { title: FANOUT, board: bench.board(targets), targets, batch: 1, pace: Pace::Closed };
+    through::measure(bench, run).await
 }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 pub async fn measure(bench: &Bench<'_>) -> Result<Latency, Failure> {
     let rate = bench.args.rate;
     let board = Arc::new(Board::new(1, bench.args.seconds * rate, true));
-    let through = through::measure(bench, LATENCY, board.clone(), 1, Pace::Open(rate)).await?;
+    let run = through::Run { title: LATENCY, board: board.clone(), targets: 1, batch: 1, pace: Pace::Open(rate) };
+    let through = through::measure(bench, run).await?;
     let moments = board.moments();
     let of = |took: fn(&Moments) -> u64| spread(moments.iter().map(took).collect());
     Ok(Latency {

@@ -1,5 +1,6 @@
 //! What is measured, and in which order.
 
+mod batch;
 mod direct;
 mod fanout;
 mod latency;
@@ -93,6 +94,10 @@ pub async fn run(args: &Args) -> Result<Report, Failure> {
     }
     if args.has(Phase::Direct) && args.has(Phase::Single) {
         direct.push(direct::measure(&bench).await?);
+    }
+    // Another server than ours has no batches.
+    if args.has(Phase::Batch) && args.url.is_none() {
+        report.batch = Some(batch::measure(&bench).await?);
     }
     if args.has(Phase::Fanout) {
         report.fanout = Some(fanout::measure(&bench).await?);

@@ -7,5 +7,6 @@ use crate::report::{SINGLE, Through};
 
 /// See the module.
 pub async fn measure(bench: &Bench<'_>) -> Result<Through, Failure> {
-    through::measure(bench, SINGLE, bench.board(1), 1, Pace::Closed).await
+    let run = through::Run { title: SINGLE, board: bench.board(1), targets: 1, batch: 1, pace: Pace::Closed };
+    through::measure(bench, run).await
 }

@@ -22,14 +22,21 @@ const LONGEST_DRAIN: f64 = 600.0;
 /// How long to watch for repeats after everything has arrived.
 const REPEATS: Duration = Duration::from_millis(500);
 
-/// Posts messages of one application with `targets` endpoints through a new server.
-pub async fn measure(
-    bench: &Bench<'_>,
-    title: &str,
-    board: Arc<Board>,
-    targets: usize,
-    pace: Pace,
-) -> Result<Through, Failure> {
+/// What to post.
+#[derive(Debug)]
+pub struct Run {
+    pub title: &'static str,
+    pub board: Arc<Board>,
+    /// Endpoints.
+    pub targets: usize,
+    /// Messages in a request.
+    pub batch: usize,
+    pub pace: Pace,
+}
+
+/// Posts messages of one application through a new server.
+pub async fn measure(bench: &Bench<'_>, run: Run) -> Result<Through, Failure> {
+    let Run { title, board, targets, batch, pace } = run;
     let scratch = bench.scratch()?;
     let database = bench.database().await?;
     let url = database.as_ref().map(Database::url);
@@ -42,9 +49,14 @@ pub async fn measure(
         api.create_endpoint(&app, &url, None).await?;
     }
     bench.sink.count(&name, board.clone());
+    let (bytes, key) = (bench.args.body_bytes as usize, format!("{name}-"));
+    let recipe = match batch {
+        1 => api.recipe(&app, bytes, key)?,
+        _ => api.batches(&app, bytes, key, batch)?,
+    };
     let load = Load {
         addresses: server.addresses(),
-        recipe: api.recipe(&app, bench.args.body_bytes as usize, format!("{name}-"))?,
+        recipe,
         board: board.clone(),
         connections: bench.args.connections,
         pace,
@@ -60,7 +72,7 @@ pub async fn measure(
     let cpu_us = server.cpu_us().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
     drop(progress);
 
-    let result = result(&board, trouble, targets, cpu_us, server.peak_memory());
+    let result = result(&board, trouble, (targets, batch), cpu_us, server.peak_memory());
     if server.is_own() {
         server.stop().await?;
     } else {
@@ -89,12 +101,19 @@ pub(super) async fn drain(board: &Board, server: &mut Server) -> Result<(), Fail
     Ok(())
 }
 
-fn result(board: &Board, trouble: Trouble, targets: usize, cpu_us: Option<u64>, peak: Option<u64>) -> Through {
+fn result(
+    board: &Board,
+    trouble: Trouble,
+    (targets, batch): (usize, usize),
+    cpu_us: Option<u64>,
+    peak: Option<u64>,
+) -> Through {
     let accepted = board.accepted_count();
     let arrived = board.arrived_count();
     let per = |count: u64| cpu_us.filter(|_| count > 0).map(|us| rounded(us as f64 / count as f64, 1));
     Through {
         endpoints: targets,
+        batch,
         accepted,
         delivered: arrived,
         accepted_per_second: rate(accepted, seconds(board.first_post(), board.last_accepted())),

@@ -106,6 +106,29 @@ async fn the_provider_hears_of_changes_to_endpoints_and_of_jobs_that_end() {
     );
     app.delete(&path).await.expect(204);
     assert_eq!(types(&receiver.wait_for("/ops", 7).await[6..]), ["endpoint.deleted"]);
+
+    // Jobs about no endpoint, about no application, and one that was cancelled.
+    let purge = app.post(&format!("/api/v1/app/{acme}/msg/expunge-all-contents"), json!({})).await.expect(202);
+    let told = receiver.wait_for("/ops", 8).await;
+    let data = json!({"appId": acme, "taskId": id(&purge), "task": "application.purge_content", "status": "finished"});
+    assert_eq!(told[7].json()["data"], data);
+    let counted = app.put("/api/v1/stats/usage/event-types", json!({})).await.expect(202);
+    let told = receiver.wait_for("/ops", 9).await;
+    let data = json!({"taskId": id(&counted), "task": "event-type.aggregate", "status": "finished"});
+    assert_eq!(told[8].json()["data"], data);
+    let slow = app.endpoint(&acme, json!({"url": receiver.url("/hook")})).await;
+    for _ in 0..3 {
+        app.send(&acme, "a.b", json!({})).await;
+    }
+    let replay = json!({"since": "2025-12-31T00:00:00Z", "perSecond": 1});
+    let replay = app.post(&format!("/api/v1/app/{acme}/endpoint/{slow}/bulk-replay"), replay).await.expect(202);
+    app.post(&format!("/api/v1/background-task/{}/cancel", id(&replay)), json!({})).await.expect(200);
+    let told = receiver.wait_for("/ops", 11).await;
+    let mut rest = types(&told[9..]);
+    rest.sort();
+    assert_eq!(rest, ["background_task.finished", "endpoint.created"]);
+    let ended = told.iter().map(Received::json).rfind(|told| told["type"] == "background_task.finished").unwrap();
+    assert_eq!((&ended["data"]["status"], &ended["data"]["endpointId"]), (&json!("failed"), &json!(slow)));
 }
 
 #[tokio::test]
