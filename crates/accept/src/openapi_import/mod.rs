@@ -17,7 +17,7 @@ mod words;
 use crate::schema_diff::pointer;
 use crate::yaml;
 use bundle::Bundle;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Event types that come out of one document.
 const MOST: usize = 1_000;

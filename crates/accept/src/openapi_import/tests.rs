@@ -1,4 +1,7 @@
+//! What comes out of documents, and what is wrong with others.
+
 use super::*;
+use serde_json::json;
 
 /// The event types of a document with these webhooks and components.
 fn imported(webhooks: Value, components: Value) -> Result<Vec<FromOpenApi>, String> {

@@ -1,3 +1,5 @@
+//! Pairs of schemas, and what changed from one to the other.
+
 use super::*;
 use serde_json::{Map, json};
 

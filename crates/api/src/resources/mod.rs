@@ -6,6 +6,7 @@ mod attempted;
 mod circuit;
 mod endpoint;
 mod endpoint_error;
+mod endpoint_form;
 mod endpoint_headers;
 mod endpoint_log;
 mod endpoint_secret;
