@@ -1,8 +1,8 @@
 //! Event types as a document has them: registered, changed, and archived where they are gone.
 
-use crate::openapi_import::FromOpenApi;
 use crate::schema::versions;
 use crate::{Accept, Caller, EventTypeDraft, Refusal};
+use postrider_schema::FromOpenApi;
 use postrider_store::config::{EventType, EventTypeSettings};
 use serde_json::{Map, Value};
 

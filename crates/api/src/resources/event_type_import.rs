@@ -7,7 +7,8 @@ use crate::error::{ApiError, Errors};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use postrider_accept::{EventTypeDraft, FromOpenApi, event_types_of, read_openapi};
+use postrider_accept::EventTypeDraft;
+use postrider_schema::{FromOpenApi, event_types, read};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -83,9 +84,9 @@ impl From<EventTypeDraft> for EventTypeFromOpenApi {
 /// Reads the document. It may be large, so it is read beside what serves others.
 async fn found(given: (Option<Value>, Option<String>)) -> Result<Vec<FromOpenApi>, ApiError> {
     let read = move || match given {
-        (Some(spec), None) => event_types_of(&spec).map_err(|msg| ApiError::field("spec", msg)),
+        (Some(spec), None) => event_types(&spec).map_err(|msg| ApiError::field("spec", msg)),
         (None, Some(text)) => {
-            let spec = read_openapi(&text).and_then(|spec| event_types_of(&spec));
+            let spec = read(&text).and_then(|spec| event_types(&spec));
             spec.map_err(|msg| ApiError::field("specRaw", msg))
         }
         _ => {

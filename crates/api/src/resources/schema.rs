@@ -6,7 +6,8 @@ use crate::error::{ApiError, Errors};
 use crate::query::Query;
 use axum::Json;
 use axum::extract::State;
-use postrider_accept::{Caller, Difference, compare_schemas, schema_versions};
+use postrider_accept::{Caller, schema_versions};
+use postrider_schema::Difference;
 use postrider_store::config::EventType;
 use serde::Serialize;
 use serde_json::Value;
@@ -113,7 +114,7 @@ async fn compare(
     let to = named("to", versions.len().checked_sub(1))?;
     let (one, other) = (from.1.clone(), to.1.clone());
     // Two large schemas take a while.
-    let differences = tokio::task::spawn_blocking(move || compare_schemas(&one, &other)).await;
+    let differences = tokio::task::spawn_blocking(move || postrider_schema::compare(&one, &other)).await;
     let differences = differences.map_err(|_| ApiError::query("from", "can't be compared with the other"))?;
     Ok(Json(SchemaDifferencesOut {
         from: from.0.clone(),

@@ -7,12 +7,13 @@
 //! A small text can't become a large value: aliases copy a limited number of bytes, and values and levels
 //! are counted with what aliases bring.
 
-use crate::payload::DEEPEST;
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// Levels, as many as a JSON body may have.
+const DEEPEST: usize = 128;
 /// Values in one text.
 const MOST_VALUES: usize = 1_000_000;
 /// Bytes that are kept for aliases or copied by them, as [`Size`] counts them.

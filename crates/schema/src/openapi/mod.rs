@@ -14,7 +14,7 @@ mod bundle;
 mod tests;
 mod words;
 
-use crate::schema_diff::pointer;
+use crate::diff::pointer;
 use crate::yaml;
 use bundle::Bundle;
 use serde_json::{Map, Value};
