@@ -2,7 +2,7 @@
 
 use crate::application::TRIES;
 use crate::check::{self, Problems};
-use crate::schema::compiled;
+use crate::schema::is_right;
 use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
 use postrider_store::ChangeError;
 use postrider_store::config::{Change, EventType, EventTypeSettings, Validation};
@@ -129,7 +129,7 @@ pub(crate) fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
         // One that nothing is compared with may be anything.
         if right && draft.settings.validation != Validation::Off {
             for (version, schema) in schemas.as_object().into_iter().flatten() {
-                problems.check(&format!("schemas.{version}"), compiled(schema).map(drop));
+                problems.check(&format!("schemas.{version}"), is_right(schema));
             }
         }
     }

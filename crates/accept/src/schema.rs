@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
 
 /// Compiled schemas that are kept.
 const KEPT: usize = 1_000;
@@ -15,39 +16,72 @@ const TOLD: usize = 10;
 /// Characters of what is said of one.
 const LONGEST: usize = 500;
 
+/// Bytes of a payload, times the schemas that one value is compared with, up to which all mistakes are looked for: each
+/// takes its space before the first can be told.
+const ALL_TOLD: usize = 1_000_000;
+/// A compiler that follows references calls itself at each; this is enough for as many as a schema may have.
+const STACK: usize = 64 << 20;
+
 /// Schemas as they were compiled: by environment, event type, its version, and the schema's.
 #[derive(Debug, Default)]
-pub(crate) struct Schemas(RwLock<HashMap<Key, Arc<Validator>>>);
+pub(crate) struct Schemas(RwLock<HashMap<Key, Arc<Compiled>>>);
+
+#[derive(Debug)]
+struct Compiled {
+    validator: Validator,
+    /// Schemas that one value is compared with at most.
+    effort: usize,
+}
 
 type Key = (EnvId, String, i64, String);
 
 impl Schemas {
-    fn get(&self, row: &EventType, version: &str, schema: &Value) -> Result<Arc<Validator>, String> {
+    fn get(&self, row: &EventType, version: &str, schema: &Value) -> Result<Arc<Compiled>, String> {
         let key = (row.env, row.name.clone(), row.version, version.to_owned());
         if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(known.clone());
         }
-        let validator = Arc::new(compiled(schema)?);
+        let compiled = Arc::new(compile(schema)?);
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         // Those of earlier versions are never asked for again, and there is no telling which these are.
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(key, validator.clone());
-        Ok(validator)
+        kept.insert(key, compiled.clone());
+        Ok(compiled)
+    }
+}
+
+impl Compiled {
+    /// What is wrong with a payload: the first mistakes, or the first alone where there could be very many.
+    fn mistakes(&self, payload: &Value, bytes: usize) -> Vec<FieldProblem> {
+        if bytes.saturating_mul(self.effort) > ALL_TOLD {
+            return self.validator.validate(payload).err().iter().map(problem).collect();
+        }
+        self.validator.iter_errors(payload).take(TOLD).map(|error| problem(&error)).collect()
     }
 }
 
 /// `Err` says what is wrong with a schema.
-pub(crate) fn compiled(schema: &Value) -> Result<Validator, String> {
-    jsonschema::validator_for(schema).map_err(|error| {
-        let place = error.instance_path().to_string();
-        if place.is_empty() {
-            shortened(&error.to_string())
-        } else {
-            format!("{place}: {}", shortened(&error.to_string()))
-        }
-    })
+pub(crate) fn is_right(schema: &Value) -> Result<(), String> {
+    compile(schema).map(drop)
+}
+
+fn compile(schema: &Value) -> Result<Compiled, String> {
+    let effort = postrider_schema::effort(schema)?;
+    let validator = thread::scope(|scope| {
+        let compile = || jsonschema::validator_for(schema).map_err(|error| why(&error));
+        let compiling = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile);
+        let compiling = compiling.map_err(|error| format!("could not be compiled: {error}"))?;
+        compiling.join().unwrap_or_else(|_| Err("can't be compiled".to_owned()))
+    })?;
+    Ok(Compiled { validator, effort })
+}
+
+fn why(error: &ValidationError<'_>) -> String {
+    let place = error.instance_path().to_string();
+    let text = shortened(&error.to_string());
+    if place.is_empty() { text } else { format!("{place}: {text}") }
 }
 
 /// The versions of a type's schemas, the latest last: as numbers where they are, otherwise as texts.
@@ -97,13 +131,12 @@ impl Accept {
         if row.settings.validation != mode {
             return Ok(vec![]);
         }
-        let validator = self.schemas.get(&row, version, schema);
-        let validator =
-            validator.map_err(|msg| FieldProblem::value("eventType", format!("its schema is wrong: {msg}")))?;
+        let schema = self.schemas.get(&row, version, schema);
+        let schema = schema.map_err(|msg| FieldProblem::value("eventType", format!("its schema is wrong: {msg}")))?;
         let Ok(payload) = serde_json::from_slice(&draft.payload) else {
             return Ok(vec![FieldProblem::value("payload", "can't be read to be compared with its schema")]);
         };
-        Ok(validator.iter_errors(&payload).take(TOLD).map(|error| problem(&error)).collect())
+        Ok(schema.mistakes(&payload, draft.payload.len()))
     }
 }
 

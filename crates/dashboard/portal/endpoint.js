@@ -2,30 +2,40 @@
 
 import { attempts } from "./attempts.js";
 import { doing, h, notice, show, time } from "./dom.js";
-import { all, endpointForm, standing, state } from "./endpoints.js";
+import { all, endpointForm, nameOf, standing, state } from "./endpoints.js";
 
 export async function endpointPage(ask, id) {
   const path = `/endpoint/${encodeURIComponent(id)}`;
-  const [endpoint, stats, types] = await Promise.all([
-    ask("GET", path), ask("GET", `${path}/stats`), all(ask, "/api/v1/event-type"),
+  const [endpoint, stats, circuit, types] = await Promise.all([
+    ask("GET", path), ask("GET", `${path}/stats`), ask("GET", `${path}/circuit`), all(ask, "/api/v1/event-type"),
   ]);
-  document.title = `${new URL(endpoint.url).host} · Webhooks`;
+  document.title = `${endpoint.url ? new URL(endpoint.url).host : nameOf(endpoint)} · Webhooks`;
   const again = () => endpointPage(ask, id);
   const log = h("div", {});
   show(
     h("p", {}, h("a", { href: "#" }, "← All endpoints")),
-    h("header", {}, h("h1", { className: "mono" }, endpoint.url), state(endpoint), actions(ask, path, endpoint, again)),
+    h("header", {}, h("h1", { className: "mono" }, nameOf(endpoint)), state(endpoint, circuit), actions(ask, path, endpoint, again)),
     h("div", { className: "card pad" }, h("dl", {},
       ...field("Description", endpoint.description || "–"),
       ...field("Events", endpoint.eventTypes ? endpoint.eventTypes.join(", ") : "all"),
       ...(endpoint.channels ? field("Channels", endpoint.channels.join(", ")) : []),
       ...field("Last 28 days", h("span", { className: "numbers" }, standing(stats))),
+      ...(circuit.state !== "closed" && !endpoint.disabled ? field("At the moment", standsBy(circuit)) : []),
       ...field("Since", time(endpoint.createdAt)),
-      ...field("Secret", secret(ask, path)))),
-    h("h2", {}, "Try it"), example(ask, path, types, log),
-    h("h2", {}, "Deliveries"), log,
+      ...(endpoint.poll ? [] : field("Secret", secret(ask, path))))),
+    ...(endpoint.poll
+      ? [h("p", { className: "empty" }, "Consumers ask for what happens; nothing is sent to this endpoint.")]
+      : [h("h2", {}, "Try it"), example(ask, path, types, log), h("h2", {}, "Deliveries"), log]),
   );
-  await attempts(ask, id, log);
+  if (!endpoint.poll) await attempts(ask, id, log);
+}
+
+/** What an endpoint that does badly gets, and when the next try shows whether it is back. */
+function standsBy(circuit) {
+  const next = circuit.nextProbe ? [" The next try: ", time(circuit.nextProbe), "."] : [" The next message is a try."];
+  if (circuit.heldUntil) return h("span", {}, "It asked for a pause, and gets nothing until ", time(circuit.heldUntil), ".");
+  const less = circuit.state === "open" ? "it gets one try at a time." : "it gets less at once.";
+  return h("span", {}, "Nothing but failures since ", time(circuit.since), `; ${less}`, next);
 }
 
 function field(name, value) {

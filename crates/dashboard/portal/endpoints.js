@@ -36,14 +36,18 @@ export async function endpointsPage(ask) {
 
 function row(ask, endpoint) {
   const numbers = h("span", { className: "numbers small soft" });
+  const place = h("span", {}, state(endpoint));
   ask("GET", `/endpoint/${endpoint.id}/stats`)
     .then((stats) => numbers.append(...standing(stats)))
     .catch((error) => notice(error.message));
+  ask("GET", `/endpoint/${endpoint.id}/circuit`)
+    .then((circuit) => place.replaceChildren(state(endpoint, circuit)))
+    .catch((error) => notice(error.message));
   const open = () => (location.hash = `endpoint=${endpoint.id}`);
   return h("li", {}, h("button", { className: "row", onclick: open },
-    h("span", { className: "wide" }, h("span", { className: "mono" }, endpoint.url),
+    h("span", { className: "wide" }, h("span", { className: "mono" }, nameOf(endpoint)),
       endpoint.description && h("span", { className: "small soft" }, endpoint.description)),
-    numbers, state(endpoint)));
+    numbers, place));
 }
 
 /** Deliveries of the last four weeks. */
@@ -54,8 +58,16 @@ export function standing(stats) {
     .map((text) => h("span", {}, text));
 }
 
-export function state(endpoint) {
-  return endpoint.disabled ? pill("disabled", "bad") : pill("active", "good");
+/** What it is called: one that is pulled has no URL. */
+export function nameOf(endpoint) {
+  return endpoint.url || endpoint.uid || "Pulled by consumers";
+}
+
+/** Whether it gets what happens; without its circuit, whether it would. */
+export function state(endpoint, circuit) {
+  if (endpoint.disabled) return pill("disabled", "bad");
+  if (circuit?.state === "open") return pill("failing", "bad");
+  return circuit?.state === "slowed" ? pill("slowed", "open") : pill("active", "good");
 }
 
 /** A dialog with what can be chosen of an endpoint; `save` gets it. */
@@ -63,7 +75,7 @@ export async function endpointForm(ask, title, verb, endpoint, save) {
   const known = (await all(ask, "/api/v1/event-type")).map((type) => type.name);
   const chosen = new Set(endpoint.eventTypes ?? []);
   const names = [...new Set([...known, ...chosen])];
-  const url = h("input", { type: "url", required: true, placeholder: "https://example.com/webhooks", value: endpoint.url ?? "" });
+  const url = h("input", { type: "url", required: !endpoint.poll, placeholder: "https://example.com/webhooks", value: endpoint.url ?? "" });
   const description = h("input", { type: "text", value: endpoint.description ?? "" });
   const boxes = names.map((name) => h("input", { type: "checkbox", value: name, checked: chosen.has(name) }));
   const problem = h("p", { className: "notice bad", hidden: true });
@@ -74,7 +86,7 @@ export async function endpointForm(ask, title, verb, endpoint, save) {
     problem.hidden = true;
     const eventTypes = boxes.filter((box) => box.checked).map((box) => box.value);
     try {
-      await save({ url: url.value, description: description.value, eventTypes });
+      await save({ ...(endpoint.poll ? {} : { url: url.value }), description: description.value, eventTypes });
       dialog.close();
     } catch (error) {
       problem.textContent = error.message;
@@ -84,7 +96,7 @@ export async function endpointForm(ask, title, verb, endpoint, save) {
     }
   };
   dialog.append(h("h2", {}, title), h("form", { onsubmit: submit }, problem,
-    h("label", {}, h("span", {}, "URL"), url),
+    !endpoint.poll && h("label", {}, h("span", {}, "URL"), url),
     h("label", {}, h("span", {}, "Description"), description),
     names.length > 0 && h("fieldset", {}, h("legend", {}, "Events"),
       h("p", { className: "small soft" }, "Choose none to get all of them."),

@@ -27,11 +27,26 @@ async fn a_customer_looks_after_its_endpoints_in_a_browser() {
         app.post("/api/v1/event-type", event_type).await.expect(201);
     }
     let link = app.post("/api/v1/auth/app-portal-access/acme", json!({})).await.expect(200);
+    let second = one_that_fails_and_one_that_is_pulled(&app, &receiver).await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/portal/portal.mjs");
     let mut command = Command::new("node");
-    command.args([script, link["url"].as_str().unwrap(), &receiver.url("/hook")]).arg(packages);
+    command.args([script, link["url"].as_str().unwrap(), &receiver.url("/hook")]).arg(packages).arg(second);
     tokio::task::spawn_blocking(move || succeed(&mut command)).await.unwrap();
     assert_eq!(receiver.wait_for("/hook", 2).await.len(), 2, "the example, and the same by hand");
+}
+
+/// The link to an application with an endpoint that is down and one without a URL.
+async fn one_that_fails_and_one_that_is_pulled(app: &App, receiver: &Receiver) -> String {
+    let busy = app.application().await;
+    receiver.answer("/down", Answer::status(500));
+    app.endpoint(&busy, json!({"url": receiver.url("/down")})).await;
+    app.endpoint(&busy, json!({"poll": true, "description": "Nightly import"})).await;
+    for _ in 0..3 {
+        let message = app.send(&busy, "invoice.paid", json!({})).await;
+        app.wait_for_attempts(&busy, &message, 1).await;
+    }
+    let link = app.post(&format!("/api/v1/auth/app-portal-access/{busy}"), json!({})).await.expect(200);
+    link["url"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@
 //! It knows JSON alone: no store, no caller. Whoever asks says what becomes of what is found.
 
 mod diff;
+mod effort;
 mod openapi;
 mod yaml;
 
 pub use diff::{Difference, What, compare};
+pub use effort::effort;
 pub use openapi::{FromOpenApi, event_types, read};

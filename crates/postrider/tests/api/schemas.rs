@@ -178,3 +178,55 @@ components:
     let wrong = spec.replace("order.lost", "order lost");
     app.post(path, json!({"specRaw": wrong})).await.expect(422);
 }
+
+/// References through references, each used `times` in the one before.
+fn references(levels: usize, times: usize, last: Value) -> Value {
+    let mut defs = serde_json::Map::new();
+    for n in 0..levels {
+        let next = vec![json!({"$ref": format!("#/$defs/d{}", n + 1)}); times];
+        defs.insert(format!("d{n}"), json!({"allOf": next}));
+    }
+    defs.insert(format!("d{levels}"), last);
+    json!({"$ref": "#/$defs/d0", "$defs": defs})
+}
+
+#[tokio::test]
+async fn what_a_schema_may_ask_for_is_bounded() {
+    let (app, _) = started().await;
+    let register = async |name: &str, schema: Value| {
+        let form = json!({"name": name, "description": "x", "payloadValidation": "enforce", "schemas": {"1": schema}});
+        app.post("/api/v1/event-type", form).await
+    };
+    let doubled = register("doubled", references(9, 2, json!({"required": ["z"]}))).await.expect(422);
+    assert_eq!(doubled["detail"][0]["loc"], json!(["body", "schemas", "1"]));
+    let says = doubled["detail"][0]["msg"].as_str().unwrap().to_owned();
+    assert!(says.contains("compares one value with more than 1000 schemas"), "{says}");
+    let link = |n: usize| (format!("d{n}"), json!({"properties": {"a": {"$ref": format!("#/$defs/d{}", n + 1)}}}));
+    let chain =
+        |links: usize| json!({"$ref": "#/$defs/d0", "$defs": (0..links).map(link).collect::<serde_json::Map<_, _>>()});
+    register("chained", chain(20_000)).await.expect(422);
+    register("circle", json!({"allOf": [{"$ref": "#"}]})).await.expect(422);
+
+    // The deepest that is taken, with the deepest payload.
+    let mut links = chain(240);
+    links["$defs"]["d240"] = json!({});
+    register("links", links).await.expect(201);
+    let again = json!({"properties": {"a": {"$ref": "#"}}, "type": "object"});
+    register("deep", references(9, 1, again)).await.expect(201);
+    let acme = app.application().await;
+    let path = format!("/api/v1/app/{acme}/msg");
+    let mut payload = json!({});
+    for _ in 0..120 {
+        payload = json!({"a": payload});
+    }
+    for name in ["links", "deep"] {
+        app.post(&path, json!({"eventType": name, "payload": payload})).await.expect(202);
+    }
+    // Very many mistakes: one of them is told.
+    register("many", references(3, 6, json!({"items": {"required": ["z"]}}))).await.expect(201);
+    let payload = vec![json!({}); 20_000];
+    let told = app.post(&path, json!({"eventType": "many", "payload": {"a": 1}})).await;
+    told.expect(202);
+    let told = app.post(&path, json!({"eventType": "many", "payload": payload})).await.expect(422);
+    assert_eq!(told["detail"].as_array().unwrap().len(), 1);
+}

@@ -1,11 +1,12 @@
-// A customer in a real browser: portal.mjs LINK RECEIVER PACKAGES. Opens the link, adds an endpoint, has an
-// example sent to it, looks at what came back, and ends the endpoint. Ends with 0 when all of it works.
+// A customer in a real browser: portal.mjs LINK RECEIVER PACKAGES SECOND. Opens the link, adds an endpoint, has an
+// example sent to it, looks at what came back, and ends the endpoint; then opens SECOND, where one endpoint fails and
+// one is pulled. Ends with 0 when all of it works.
 // With PICTURES set to a directory, it leaves pictures of each page there, wide and narrow, light and dark.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
-const [link, receiver, packages] = process.argv.slice(2);
+const [link, receiver, packages, second] = process.argv.slice(2);
 const puppeteer = createRequire(packages + "/")("puppeteer-core");
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const browser = await puppeteer.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
@@ -86,6 +87,28 @@ try {
   await page.evaluate(() => sessionStorage.clear());
   await page.reload();
   await says("This page opens by a link");
+  await page.goto("about:blank");
+  await page.goto(second);
+  await says("failing");
+  await says("Pulled by consumers");
+  await pictures("standing");
+  await press("Add endpoint");
+  await press("Cancel");
+  await page.click(".row ::-p-text(/down)");
+  await says("Nothing but failures since");
+  await says("it gets one try at a time. The next try:");
+  await pictures("failing");
+  await press("← All endpoints");
+  await says("Nightly import");
+  await page.click(".row ::-p-text(Nightly import)");
+  await says("Consumers ask for what happens");
+  await pictures("pulled");
+  await press("Edit");
+  await page.waitForSelector("dialog[open]");
+  assert(!(await page.$("dialog input[type=url]")), "it has no URL to edit");
+  await press("Save");
+  await says("Consumers ask for what happens");
+
   // The refused form is an error of the network in the browser's eyes.
   const unexpected = problems.filter((problem) => !problem.includes("422"));
   assert.deepEqual(unexpected, []);

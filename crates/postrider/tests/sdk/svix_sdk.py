@@ -465,6 +465,14 @@ def environments(svix):
     assert svix.event_type.get("user.imported").schemas == {"1": {"type": "object"}}
 
 
+def purge(svix):
+    task = svix.message.expunge_all_contents("acme")
+    done = wait_for("the job", lambda: ended(svix, task.id))
+    assert (done.status, done.task) == ("finished", "application.purge_content"), done
+    newest = svix.message.list("acme", MessageListOptions(limit=1, with_content=True)).data[0]
+    assert newest.payload == {"expired": True}, newest
+
+
 def what_is_not_here(svix):
     for call in [
         lambda: svix.connector.list(),
@@ -508,6 +516,7 @@ def main():
     polling(svix, url, key)
     integrations(svix, url, mode)
     environments(svix)
+    purge(svix)
     what_is_not_here(svix)
     errors(svix, url, mode)
     svix.application.delete("acme")

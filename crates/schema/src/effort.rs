@@ -1,0 +1,208 @@
+//! How much a schema asks of whoever compares payloads with it, found out before anybody does.
+//!
+//! A few lines can ask for millions of comparisons (`allOf` with the same reference twice, and so on inwards), or for a
+//! way through references that no stack is deep enough for.
+
+use crate::diff::pointer;
+use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
+use std::ptr;
+
+/// Schemas that a value is compared with at one place.
+const MOST_AT_ONCE: usize = 1_000;
+/// Schemas of them on one way, from the outermost to the innermost.
+const LONGEST_AT_ONCE: usize = 24;
+/// Steps on a way through the document and its references.
+const LONGEST_WAY: usize = 1_000;
+/// Keywords with one schema for the same value.
+const ONE: [&str; 4] = ["not", "if", "then", "else"];
+/// Keywords with several of them.
+const SEVERAL: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+/// Keywords that name one for some values.
+const NAMED: [&str; 2] = ["dependentSchemas", "dependencies"];
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
+/// With how many schemas one value is compared at most.
+///
+/// # Errors
+/// What the schema asks too much of, and what would be right.
+pub fn effort(schema: &Value) -> Result<usize, String> {
+    let mut effort = Effort { root: schema, names: HashMap::new(), seen: HashSet::new(), known: HashMap::new() };
+    effort.names_in(schema);
+    effort.way(schema, 0)?;
+    let mut most = 1;
+    let mut waiting = vec![schema];
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Object(rules) => {
+                most = most.max(effort.at_once(rules, 0)?.schemas);
+                waiting.extend(rules.values());
+            }
+            Value::Array(list) => waiting.extend(list),
+            _ => {}
+        }
+    }
+    Ok(most)
+}
+
+/// What one value is compared with.
+#[derive(Clone, Copy)]
+struct AtOnce {
+    schemas: usize,
+    /// Of them on the longest way inwards.
+    levels: usize,
+}
+
+struct Effort<'a> {
+    root: &'a Value,
+    /// What anchors and ids name.
+    names: HashMap<&'a str, &'a Value>,
+    seen: HashSet<*const Value>,
+    /// `None` while it is counted.
+    known: HashMap<*const Map<String, Value>, Option<AtOnce>>,
+}
+
+impl<'a> Effort<'a> {
+    fn names_in(&mut self, schema: &'a Value) {
+        let mut waiting = vec![schema];
+        while let Some(value) = waiting.pop() {
+            match value {
+                Value::Object(rules) => {
+                    for keyword in ["$anchor", "$dynamicAnchor", "$id", "id"] {
+                        if let Some(Value::String(name)) = rules.get(keyword) {
+                            self.names.insert(name.trim_start_matches('#'), value);
+                        }
+                    }
+                    waiting.extend(rules.values());
+                }
+                Value::Array(list) => waiting.extend(list),
+                _ => {}
+            }
+        }
+    }
+
+    fn target(&self, reference: &str) -> Option<&'a Value> {
+        let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let base = if base.is_empty() { self.root } else { self.names.get(base).copied()? };
+        match fragment {
+            "" => Some(base),
+            _ if fragment.starts_with('/') => base.pointer(&pointer(&format!("#{fragment}"))?),
+            anchor => self.names.get(anchor).copied(),
+        }
+    }
+
+    fn referred(&self, rules: &'a Map<String, Value>) -> impl Iterator<Item = &'a Value> {
+        let references = REFERENCES.iter().filter_map(|keyword| rules.get(*keyword)?.as_str());
+        references.filter_map(|reference| self.target(reference)).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Goes everywhere once.
+    fn way(&mut self, value: &'a Value, steps: usize) -> Result<(), String> {
+        if steps > LONGEST_WAY {
+            return Err(format!("leads through more than {LONGEST_WAY} steps and references; make it flatter"));
+        }
+        if !self.seen.insert(ptr::from_ref(value)) {
+            return Ok(());
+        }
+        match value {
+            Value::Object(rules) => {
+                let next: Vec<&Value> = self.referred(rules).chain(rules.values()).collect();
+                next.into_iter().try_for_each(|next| self.way(next, steps + 1))
+            }
+            Value::Array(list) => list.iter().try_for_each(|next| self.way(next, steps + 1)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a value is compared with that is compared with these rules.
+    fn at_once(&mut self, rules: &'a Map<String, Value>, within: usize) -> Result<AtOnce, String> {
+        let known = self.known.get(&ptr::from_ref(rules)).copied();
+        if known.is_none_or(|known| known.is_none()) && within >= LONGEST_AT_ONCE {
+            return Err(too_many_levels());
+        }
+        match known {
+            Some(Some(known)) if within + known.levels > LONGEST_AT_ONCE => return Err(too_many_levels()),
+            Some(Some(known)) => return Ok(known),
+            Some(None) => return Err("contains itself without going into the payload, so it has no end".to_owned()),
+            None => {}
+        }
+        self.known.insert(ptr::from_ref(rules), None);
+        let mut sum = AtOnce { schemas: 1, levels: 1 };
+        for rules in self.for_the_same_value(rules).into_iter().filter_map(Value::as_object) {
+            let inner = self.at_once(rules, within + 1)?;
+            sum.schemas += inner.schemas;
+            sum.levels = sum.levels.max(inner.levels + 1);
+            if sum.schemas > MOST_AT_ONCE {
+                return Err(format!(
+                    "compares one value with more than {MOST_AT_ONCE} schemas; let allOf, anyOf and oneOf refer to less"
+                ));
+            }
+        }
+        self.known.insert(ptr::from_ref(rules), Some(sum));
+        Ok(sum)
+    }
+
+    fn for_the_same_value(&self, rules: &'a Map<String, Value>) -> Vec<&'a Value> {
+        let one = ONE.iter().filter_map(|keyword| rules.get(*keyword));
+        let several = SEVERAL.iter().filter_map(|keyword| rules.get(*keyword)?.as_array()).flatten();
+        let named = NAMED.iter().filter_map(|keyword| rules.get(*keyword)?.as_object()).flat_map(Map::values);
+        self.referred(rules).chain(one).chain(several).chain(named).collect()
+    }
+}
+
+fn too_many_levels() -> String {
+    format!(
+        "has more than {LONGEST_AT_ONCE} schemas within one another for one value (by allOf, references and the like); \
+         make it flatter"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_real_schemas_ask_for_is_little() {
+        let tree = json!({"$id": "https://example.com/tree", "$ref": "#/$defs/node", "$defs": {
+            "node": {"allOf": [{"$ref": "#base"}, {"properties": {"children": {"items": {"$ref": "#/$defs/node"}}}}]},
+            "base": {"$anchor": "base", "type": "object", "required": ["id"]},
+        }});
+        assert_eq!(effort(&tree), Ok(5));
+        let many: Map<String, Value> = (0..5_000).map(|n| (format!("p{n}"), json!({"type": "string"}))).collect();
+        assert_eq!(effort(&json!({"properties": many, "enum": [{"$ref": 1}]})), Ok(1));
+    }
+
+    #[test]
+    fn what_doubles_at_each_step_is_refused() {
+        for name in ["#/$defs/d", "#d"] {
+            let mut defs = Map::new();
+            for n in 0..20 {
+                let next = json!({"$ref": format!("{name}{}", n + 1)});
+                defs.insert(format!("d{n}"), json!({"$anchor": format!("d{n}"), "allOf": [next, next]}));
+            }
+            defs.insert("d20".to_owned(), json!({"$anchor": "d20", "required": ["z"]}));
+            let wrong = effort(&json!({"$ref": format!("{name}0"), "$defs": defs})).unwrap_err();
+            assert!(
+                wrong.contains("compares one value with more than 1000 schemas")
+                    || wrong.contains("within one another"),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn ways_that_are_too_long_and_circles_without_an_end_are_refused() {
+        let chain = |keyword: &str| {
+            let link = |n: usize| {
+                let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+                (format!("d{n}"), if keyword.is_empty() { next } else { json!({keyword: {"a": next}}) })
+            };
+            json!({"$ref": "#/$defs/d0", "$defs": (0..100_000).map(link).collect::<Map<_, _>>()})
+        };
+        assert!(effort(&chain("properties")).unwrap_err().contains("more than 1000 steps"));
+        assert!(effort(&chain("")).is_err());
+        let circle = json!({"allOf": [{"$ref": "#"}]});
+        assert!(effort(&circle).unwrap_err().contains("without going into the payload"));
+    }
+}
