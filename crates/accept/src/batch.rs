@@ -3,7 +3,8 @@
 use crate::application::TRIES;
 use crate::message::check_message;
 use crate::{Accept, Accepted, Caller, FieldProblem, Idempotency, MessageDraft, Refusal};
-use postrider_store::AppendError;
+use postrider_store::config::Change;
+use postrider_store::{AppendError, RememberedAnswer};
 
 /// Messages of one batch.
 pub const MOST_IN_BATCH: usize = 1_000;
@@ -21,6 +22,11 @@ impl Accept {
         if drafts.is_empty() || drafts.len() > MOST_IN_BATCH {
             let msg = format!("has {} messages; a batch has 1 to {MOST_IN_BATCH}", drafts.len());
             return Err(FieldProblem::value("messages", msg).into());
+        }
+        if let Some(key) = idempotency {
+            // Of another batch with this key nothing is accepted, not even what the first one was refused.
+            let app = self.application(caller, app)?.app.id;
+            self.store.change(app, Change::ClaimKey, Some((key.0, RememberedAnswer::empty()))).await?;
         }
         let mut results: Vec<Option<Result<Accepted, Refusal>>> = Vec::new();
         for draft in drafts {

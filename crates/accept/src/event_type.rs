@@ -108,6 +108,16 @@ fn is_seen_with(row: &EventType, flags: &[String]) -> bool {
     needed.is_empty() || needed.iter().any(|flag| flags.contains(flag))
 }
 
+/// A schema's version; numbers are compared as numbers, so they must not be longer than those.
+fn is_version(version: &str) -> Result<(), String> {
+    let is_short = |part: &str| part.len() <= 18 || !part.bytes().all(|byte| byte.is_ascii_digit());
+    match version {
+        "" => Err("has a version without a name; number them: 1, 2, 3".to_owned()),
+        _ if version.len() > 64 || !version.split('.').all(is_short) => Err("is too long a version".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     problems.check("name", check::event_type(&draft.name));
@@ -125,6 +135,9 @@ pub(crate) fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
         let right = schemas.as_object().is_some_and(|versions| versions.values().all(Value::is_object));
         if !right {
             problems.add("schemas", "must be an object that holds a JSON Schema, an object, for each version");
+        }
+        for version in schemas.as_object().into_iter().flat_map(serde_json::Map::keys) {
+            problems.check(&format!("schemas.{version}"), is_version(version));
         }
         // One that nothing is compared with may be anything.
         if right && draft.settings.validation != Validation::Off {

@@ -1,5 +1,6 @@
 //! Event types as a document has them: registered, changed, and archived where they are gone.
 
+use crate::event_type::check_event_type;
 use crate::schema::versions;
 use crate::{Accept, Caller, EventTypeDraft, Refusal};
 use postrider_schema::FromOpenApi;
@@ -30,9 +31,17 @@ impl Accept {
         changes
     }
 
-    /// Makes the changes; all are checked before the first is made.
-    pub async fn import_event_types(&self, caller: Caller, changes: &[EventTypeDraft]) -> Result<(), Refusal> {
-        changes.iter().try_for_each(crate::event_type::check_event_type)?;
+    /// Makes the changes; all are checked before the first is made. `place`: where in the body a type is, by its number
+    /// and name.
+    pub async fn import_event_types(
+        &self,
+        caller: Caller,
+        changes: &[EventTypeDraft],
+        place: impl Fn(usize, &str) -> Vec<String>,
+    ) -> Result<(), Refusal> {
+        for (n, change) in changes.iter().enumerate() {
+            check_event_type(change).map_err(|refusal| refusal.within(&place(n, &change.name)))?;
+        }
         for change in changes {
             self.put_event_type(caller, &change.name, |_| Ok(change.settings.clone())).await?;
         }

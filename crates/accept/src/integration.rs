@@ -9,7 +9,7 @@ use crate::check::{self, Problems};
 use crate::key::random_key;
 use crate::{Accept, Caller, MadeKey, Refusal};
 use postrider_store::ChangeError;
-use postrider_store::access::{Access, Capability, Scope};
+use postrider_store::access::{Access, Capability, LASTING, Scope};
 use postrider_store::config::{ApiKey, Application, Change, Integration};
 use postrider_store::id::{AppId, IntegrationId};
 
@@ -145,9 +145,8 @@ impl Accept {
     }
 }
 
-/// Sessions that a caller names have no colon in front.
 fn session(id: IntegrationId) -> String {
-    format!(":integration:{}", id.0)
+    format!("{LASTING}integration:{}", id.0)
 }
 
 fn check_integration(draft: &IntegrationDraft) -> Result<(), Refusal> {

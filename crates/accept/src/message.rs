@@ -205,6 +205,9 @@ impl Accept {
         if endpoint.settings.disabled {
             return Err(disabled());
         }
+        if endpoint.settings.poll {
+            return Err(polled());
+        }
         if message.deliver == Deliver::Cancelled {
             let detail = "the message was cancelled; send it as a new one".into();
             return Err(Refusal::Conflict { code: "cancelled", detail });
@@ -232,6 +235,12 @@ impl Accept {
     }
 }
 
+/// Nothing is sent to an endpoint that is pulled.
+pub(crate) fn polled() -> Refusal {
+    let detail = "messages are pulled from this endpoint; move its consumers instead (…/seek)".into();
+    Refusal::Conflict { code: "polled", detail }
+}
+
 /// What is asked for needs an endpoint that gets messages.
 pub(crate) fn disabled() -> Refusal {
     Refusal::Conflict { code: "endpoint_disabled", detail: "the endpoint is disabled; enable it first".into() }
@@ -249,10 +258,7 @@ pub(crate) fn check_message(draft: &MessageDraft, now_ms: i64) -> Result<(), Ref
     if draft.deliver_at_ms.is_some_and(|at_ms| at_ms - now_ms > LATEST_MS) {
         problems.add("deliverAt", "is more than a year away");
     }
-    problems.check("channels", check::list(&draft.channels, 5));
-    for (n, channel) in draft.channels.iter().enumerate() {
-        problems.check(&format!("channels.{n}"), check::name(channel, 128, ""));
-    }
+    check_channels(&mut problems, &draft.channels);
     problems.check("tags", check::list(&draft.tags, 8));
     for (n, tag) in draft.tags.iter().enumerate() {
         problems.check(&format!("tags.{n}"), check::name(tag, 128, ":"));
@@ -261,4 +267,12 @@ pub(crate) fn check_message(draft: &MessageDraft, now_ms: i64) -> Result<(), Ref
         problems.add("payload", format!("is nested deeper than {DEEPEST} levels"));
     }
     problems.done()
+}
+
+/// Those of a message.
+pub(crate) fn check_channels(problems: &mut Problems, channels: &[String]) {
+    problems.check("channels", check::list(channels, 5));
+    for (n, channel) in channels.iter().enumerate() {
+        problems.check(&format!("channels.{n}"), check::name(channel, 128, ""));
+    }
 }

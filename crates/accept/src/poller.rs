@@ -97,7 +97,8 @@ impl Accept {
     ) -> Result<i64, Refusal> {
         let (entry, endpoint) = self.poller(caller, app, endpoint)?;
         check_consumer(consumer)?;
-        let position = self.store.position_before(endpoint.id, after_ms).await?;
+        // The store's own places begin above 0.
+        let position = self.store.position_before(endpoint.id, after_ms).await?.max(0);
         self.move_consumer(&entry, &endpoint, consumer, position).await?;
         Ok(position)
     }

@@ -40,6 +40,19 @@ pub enum Refusal {
     Unavailable(StoreError),
 }
 
+impl Refusal {
+    /// The same of something that lies further inside of the body.
+    #[must_use]
+    pub fn within(self, place: &[String]) -> Refusal {
+        let Refusal::Invalid(mut problems) = self else { return self };
+        for problem in &mut problems {
+            let at = usize::from(problem.loc.first().is_some_and(|first| first == "body"));
+            problem.loc.splice(at..at, place.iter().cloned());
+        }
+        Refusal::Invalid(problems)
+    }
+}
+
 impl From<FieldProblem> for Refusal {
     fn from(problem: FieldProblem) -> Refusal {
         Refusal::Invalid(vec![problem])

@@ -1,5 +1,7 @@
 //! Which endpoints want a message.
 
+use crate::check::{self, Problems};
+use crate::message::check_channels;
 use crate::{Accept, Caller, Refusal};
 use bytes::Bytes;
 use postrider_contract::PayloadFilter;
@@ -76,6 +78,10 @@ impl Accept {
         payload: Option<&Bytes>,
     ) -> Result<bool, Refusal> {
         let entry = self.application(caller, app)?;
+        let mut problems = Problems::default();
+        problems.check("eventType", check::event_type(event_type));
+        check_channels(&mut problems, channels);
+        problems.done()?;
         let empty = Bytes::from_static(b"{}");
         let message = Routed { event_type, channels, payload: payload.unwrap_or(&empty) };
         let mut parsed = None;

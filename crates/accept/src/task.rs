@@ -48,8 +48,7 @@ impl Accept {
             return Err(crate::message::disabled());
         }
         if endpoint.settings.poll {
-            let detail = "messages are pulled from this endpoint; move its consumers instead (…/seek)".into();
-            return Err(Refusal::Conflict { code: "polled", detail });
+            return Err(crate::message::polled());
         }
         // What is accepted in this very millisecond was before.
         let until_ms = draft.window.until_ms.unwrap_or(now_ms + 1).min(now_ms + 1);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use postrider_accept::FieldProblem;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -67,6 +67,13 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
 
 /// Reads JSON. What is no JSON is a 400; a wrong value in a known field is a 422 that names it.
 pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
+    // What is read by names can't be given by places.
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|first| b"[\"0123456789-tf".contains(first))
+        && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+    {
+        return Err(ApiError::field("", "must be an object, such as {\"name\": \"value\"}"));
+    }
     // The happy path first: following the path to each field costs time.
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
@@ -85,7 +92,15 @@ pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
         return Err(not_json(&cause));
     }
     let field = if path == "." { "" } else { &path };
-    Err(ApiError::Invalid(vec![FieldProblem::value(field, cause.to_string())]))
+    Err(ApiError::Invalid(vec![FieldProblem::value(field, in_words(&cause))]))
+}
+
+/// Without the names of our types.
+fn in_words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let Some((before, name)) = text.split_once("expected struct ") else { return text };
+    let rest = name.find(' ').map_or("", |at| &name[at..]);
+    format!("{before}expected an object{rest}")
 }
 
 fn not_json(error: &serde_json::Error) -> ApiError {

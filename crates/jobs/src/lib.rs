@@ -50,11 +50,18 @@ async fn slice(accept: &Accept, task: &Task) -> Result<Slice, StoreError> {
 }
 
 async fn look(accept: &Accept, task: &Task, endpoint: &Endpoint) -> Result<Slice, StoreError> {
-    match task.kind {
+    let mut slice = match task.kind {
         TaskKind::Recover => recover::slice(accept.store(), task).await,
         TaskKind::BulkReplay => bulk::slice(accept, task).await,
         _ => replay::slice(accept, task, endpoint).await,
+    }?;
+    // Of one whose payload was removed there is nothing to send.
+    if let Work::Send(messages) = &mut slice.work {
+        let found = messages.len();
+        *messages = accept.store().with_payload(std::mem::take(messages)).await?;
+        slice.row.progress.done -= (found - messages.len()) as i64;
     }
+    Ok(slice)
 }
 
 fn stopped(task: &Task, reason: &str) -> Slice {

@@ -16,6 +16,9 @@ pub struct Access {
     pub identity: Identity,
 }
 
+/// What the sessions of keys begin with that last until they are replaced: callers' own sessions have no colon in front.
+pub const LASTING: &str = ":";
+
 /// How far a key of an environment goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

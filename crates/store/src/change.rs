@@ -50,7 +50,8 @@ pub enum Change {
         key: KeyId,
         at_ms: i64,
     },
-    /// The tokens of an application (of these sessions, if any are named) are not in force from `at_ms` on.
+    /// The tokens of an application (of these sessions, or if none are named, all but those whose session is
+    /// [lasting](crate::access::LASTING)) are not in force from `at_ms` on.
     ExpireTokens {
         app: AppId,
         sessions: Vec<String>,
@@ -137,6 +138,8 @@ pub enum Change {
         before_ms: i64,
         limit: usize,
     },
+    /// Nothing but that the idempotency key that comes with it is taken.
+    ClaimKey,
     /// The provider has been told what these responses asked for.
     RepliesTold(Vec<AttemptId>),
 }
@@ -169,6 +172,7 @@ impl Change {
                 | Change::ExpungeAttempt { .. }
                 | Change::ClaimNotice { .. }
                 | Change::RepliesTold(_)
+                | Change::ClaimKey
                 | Change::ForgetAddresses { .. }
                 | Change::SkipDelivery { .. }
                 | Change::ForgetVariables { .. }

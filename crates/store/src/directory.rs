@@ -4,6 +4,7 @@
 //! of an endpoint finds it. An application's `routing` is the version of its last change that
 //! matters to routing; a message commits only if it was routed by the one in force.
 
+use crate::access::LASTING;
 use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, Environment, EventType};
 use crate::id::{AppId, EndpointId, KeyId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -205,6 +206,7 @@ impl Directory {
             | Change::ExpungeAttempt { .. }
             | Change::ClaimNotice { .. }
             | Change::RepliesTold(_)
+            | Change::ClaimKey
             | Change::ForgetAddresses { .. }
             | Change::SkipDelivery { .. }
             | Change::ForgetVariables { .. }
@@ -227,7 +229,8 @@ impl Inner {
         for id in self.tokens.get(&app).into_iter().flatten() {
             let Some(key) = self.keys.get_mut(id) else { continue };
             let named = key.session.as_ref().is_some_and(|session| sessions.contains(session));
-            if sessions.is_empty() || named {
+            let lasts = key.session.as_ref().is_some_and(|session| session.starts_with(LASTING));
+            if named || (sessions.is_empty() && !lasts) {
                 let key = Arc::make_mut(key);
                 key.expires_ms = Some(key.expires_ms.map_or(at_ms, |at| at.min(at_ms)));
             }

@@ -168,6 +168,14 @@ impl Store {
         }
     }
 
+    /// Those of the messages that have a payload, in their order.
+    pub async fn with_payload(&self, messages: Vec<MessageId>) -> Result<Vec<MessageId>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::with_payload(conn, messages)).await,
+            Readers::Postgres(reads) => reads.with_payload(messages).await,
+        }
+    }
+
     /// When the first of an endpoint's deliveries in the schedule is due, epoch ms.
     pub async fn next_due(&self, endpoint: EndpointId) -> Result<Option<i64>, StoreError> {
         match &self.readers {

@@ -1,6 +1,6 @@
 //! `/api/v1/app`: a provider's customers.
 
-use super::{as_refusal, or_default, patched};
+use super::{as_refusal, kept, or_default, patched};
 use crate::Api;
 use crate::alias::{either, renamed};
 use crate::auth::{Auth, LookAround, LookIn, Manage};
@@ -257,7 +257,12 @@ async fn update(
     body: Body<ApplicationIn>,
 ) -> Result<Response, ApiError> {
     let ids = api.accept.store().ids();
-    match api.accept.update_application(auth.0, &app, |_| body.value.clone().try_into().map_err(as_refusal)).await {
+    let edit = |row: &Application| -> Result<ApplicationDraft, Refusal> {
+        let mut draft = ApplicationDraft::try_from(body.value.clone()).map_err(as_refusal)?;
+        draft.uid = kept(draft.uid, row.uid.as_deref(), &app);
+        Ok(draft)
+    };
+    match api.accept.update_application(auth.0, &app, edit).await {
         Ok(app) => Ok(Json(shown(ids, &app)).into_response()),
         // A uid that nothing has yet: PUT makes it.
         Err(Refusal::NotFound(_)) if !app.starts_with("app_") => {

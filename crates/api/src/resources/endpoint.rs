@@ -3,7 +3,7 @@
 pub use super::endpoint_form::{EndpointFirst, EndpointOut, EndpointUpdate, shown};
 
 use super::endpoint_form::{EndpointIn, EndpointPatch, draft};
-use super::{as_refusal, patched};
+use super::{as_refusal, kept, patched};
 use crate::Api;
 use crate::alias::renamed;
 use crate::auth::{Auth, LookIn, ManageEndpoints};
@@ -98,6 +98,7 @@ async fn update(
     let edit = |row: &Endpoint| -> Result<EndpointDraft, Refusal> {
         let mut given = body.value.clone();
         given.contract.get_or_insert_with(|| row.settings.contract.clone());
+        given.uid = kept(given.uid, row.uid.as_deref(), &endpoint);
         draft(given, row.headers.clone()).map_err(as_refusal)
     };
     match api.accept.update_endpoint(auth.0, &app, &endpoint, edit).await {

@@ -10,7 +10,7 @@ use crate::timestamp;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use postrider_accept::{EnvironmentDraft, EventTypeDraft};
+use postrider_accept::{EnvironmentDraft, EventTypeDraft, Refusal};
 use postrider_store::config::{Environment, EventTypeSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,7 +80,11 @@ async fn export(State(api): State<Api>, auth: Auth<LookAround>) -> Result<Json<E
     }))
 }
 
-fn read(item: &RawValue) -> Result<EventTypeDraft, ApiError> {
+fn read((n, item): (usize, &RawValue)) -> Result<EventTypeDraft, Refusal> {
+    as_draft(item).map_err(|error| as_refusal(error).within(&["eventTypes".to_owned(), n.to_string()]))
+}
+
+fn as_draft(item: &RawValue) -> Result<EventTypeDraft, ApiError> {
     let bytes = bytes::Bytes::copy_from_slice(item.get().as_bytes());
     let EventTypeFirst { name } = parse(&bytes)?;
     let given: EventTypeUpdate = parse(&bytes)?;
@@ -102,8 +106,10 @@ async fn import(State(api): State<Api>, auth: Auth<Manage>, body: Raw) -> Result
     if given.connectors.is_some_and(|connectors| !connectors.is_empty()) {
         return Err(ApiError::field("connectors", "are not offered here; leave them out"));
     }
-    let types = given.event_types.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    api.accept.import_event_types(auth.0, &types).await?;
+    let types = given.event_types.unwrap_or_default().into_iter().enumerate().map(read);
+    let types = types.collect::<Result<Vec<_>, _>>()?;
+    let place = |n: usize, _: &str| vec!["eventTypes".to_owned(), n.to_string()];
+    api.accept.import_event_types(auth.0, &types, place).await?;
     if let Some(settings) = given.settings {
         let id = api.accept.store().ids().text(auth.0.env);
         let edit = |row: &Environment| {
@@ -111,7 +117,10 @@ async fn import(State(api): State<Api>, auth: Auth<Manage>, body: Raw) -> Result
             draft.settings.retention_days = settings.retention_days;
             Ok(draft)
         };
-        api.accept.update_environment(auth.0, &id, edit).await.map_err(|refusal| as_refusal(refusal.into()))?;
+        api.accept
+            .update_environment(auth.0, &id, edit)
+            .await
+            .map_err(|refusal| refusal.within(&["settings".to_owned()]))?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

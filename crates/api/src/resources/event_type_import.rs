@@ -63,6 +63,8 @@ pub struct EventTypeFromOpenApi {
     #[schema(value_type = Option<Object>)]
     pub schemas: Option<Value>,
     pub deprecated: bool,
+    /// It would be archived, because the document does not have it.
+    pub archived: bool,
     pub group_name: Option<String>,
     pub feature_flags: Option<Vec<String>>,
 }
@@ -75,6 +77,7 @@ impl From<EventTypeDraft> for EventTypeFromOpenApi {
             description: settings.description,
             schemas: settings.schemas,
             deprecated: settings.deprecated,
+            archived: settings.archived,
             group_name: settings.group_name,
             feature_flags: (!settings.feature_flags.is_empty()).then_some(settings.feature_flags),
         }
@@ -117,7 +120,8 @@ async fn import(
         let changes = changes.into_iter().map(EventTypeFromOpenApi::from).collect();
         EventTypeImportOpenApiOutData { modified: vec![], to_modify: Some(changes) }
     } else {
-        api.accept.import_event_types(auth.0, &changes).await?;
+        let place = |_: usize, name: &str| vec!["webhooks".to_owned(), name.to_owned()];
+        api.accept.import_event_types(auth.0, &changes, place).await?;
         let names = changes.into_iter().map(|change| change.name).collect();
         EventTypeImportOpenApiOutData { modified: names, to_modify: None }
     };

@@ -212,7 +212,7 @@ async fn list(
 /// Create Message
 #[utoipa::path(post, path = "/api/v1/app/{app_id}/msg", tag = "Message", operation_id = "v1.message.create",
     params(("app_id" = String, Path), ("with_content" = Option<bool>, Query),
-        ("wait" = Option<u64>, Query, description = "Seconds to wait for the endpoints' answers, 1 to 30; they are in `reply`."),
+        ("wait" = Option<u64>, Query, minimum = 1, maximum = 30, description = "Seconds to wait for the endpoints' answers, 1 to 30; they are in `reply`."),
         ("idempotency-key" = Option<String>, Header)),
     request_body = MessageIn, responses((status = 202, body = MessageOut), Errors))]
 async fn create(

@@ -115,6 +115,11 @@ where
 }
 
 /// A patch that does not fit is the caller's mistake, found inside of an edit.
+/// The uid after a PUT: what the path names by its uid keeps it, unless the body has another.
+pub fn kept(given: Option<String>, before: Option<&str>, path: &str) -> Option<String> {
+    given.or_else(|| before.filter(|uid| *uid == path).map(str::to_owned))
+}
+
 pub fn as_refusal(error: ApiError) -> postrider_accept::Refusal {
     match error {
         ApiError::Invalid(problems) => postrider_accept::Refusal::Invalid(problems),

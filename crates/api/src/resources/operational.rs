@@ -203,7 +203,9 @@ async fn update(
 ) -> Result<Response, ApiError> {
     let caller = operations(&api, auth.0).await?;
     let edit = |row: &Endpoint| -> Result<EndpointDraft, Refusal> {
-        draft(body.value.clone(), Some(row)).map_err(super::as_refusal)
+        let mut draft = draft(body.value.clone(), Some(row)).map_err(super::as_refusal)?;
+        draft.uid = super::kept(draft.uid, row.uid.as_deref(), &endpoint);
+        Ok(draft)
     };
     let ids = api.accept.store().ids();
     match api.accept.update_endpoint(caller, OPERATIONAL, &endpoint, edit).await {

@@ -54,7 +54,7 @@ pub struct RecoverIn {
 
 /// The messages that a replay is about.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BulkReplayIn {
     #[schema(format = "date-time")]
     pub since: String,

@@ -97,11 +97,28 @@ async fn a_batch_that_is_sent_again_is_the_same_batch() {
     assert_eq!(send().await, first);
     assert_ne!(first["data"][0]["message"]["id"], first["data"][2]["message"]["id"]);
     receiver.wait_for("/hook", 2).await;
-    let other = json!({"messages": [message(1)]}).to_string().into_bytes();
-    let other = app.request("POST", &path, &[("idempotency-key", "once")], Some(other)).await.expect(202);
-    assert_eq!(other["data"][0]["error"]["code"], "idempotency_key_reused");
+    // Nothing of another batch is taken, not even in the place of what was refused.
+    let other = json!({"messages": [message(1), message(2), message(3)]}).to_string().into_bytes();
+    let other = app.request("POST", &path, &[("idempotency-key", "once")], Some(other)).await.expect(409);
+    assert_eq!(other["code"], "idempotency_key_reused");
+    assert_eq!(send().await, first);
     let all =
         async || app.get(&format!("/api/v1/app/{acme}/msg")).await.expect(200)["data"].as_array().unwrap().len() == 2;
     assert!(eventually(all).await);
     assert_eq!(receiver.count("/hook"), 2);
+}
+
+#[tokio::test]
+async fn what_is_given_by_names_is_not_read_by_places() {
+    let (app, _) = started().await;
+    let acme = app.application().await;
+    let path = format!("/api/v1/app/{acme}/msg/batch");
+    let refused = app.post(&path, json!([message(1)])).await.expect(422);
+    assert!(refused["detail"][0]["msg"].as_str().unwrap().starts_with("must be an object"), "{refused}");
+    let positions = json!({"messages": [["a", {"n": 1}, null, null, null, null, null, null, null, null, null, null]]});
+    assert_eq!(app.post(&path, positions).await.expect(202)["data"][0]["status"], 422);
+    let wrong = json!({"eventType": "a", "payload": {}, "deliverTo": 1});
+    let wrong = app.post(&format!("/api/v1/app/{acme}/msg"), wrong).await.expect(422);
+    let msg = wrong["detail"][0]["msg"].as_str().unwrap();
+    assert!(msg.contains("expected an object"), "{msg}");
 }

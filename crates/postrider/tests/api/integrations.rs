@@ -32,6 +32,9 @@ async fn an_integration_looks_after_one_application_with_a_key_of_its_own() {
     flows.get(&format!("/api/v1/app/{acme}/endpoint")).await.expect(401);
     let flows = app.with_key(second["key"].as_str().unwrap());
     flows.get(&format!("/api/v1/app/{acme}/endpoint")).await.expect(200);
+    // A provider that ends its customer's visits ends no integrations.
+    app.post(&format!("/api/v1/auth/app/{acme}/expire-all"), json!({})).await.expect(204);
+    flows.get(&format!("/api/v1/app/{acme}/endpoint")).await.expect(200);
     let changed = app.put(&one, json!({"name": "Flows 2"})).await.expect(200);
     assert_eq!((&changed["name"], &changed["featureFlags"]), (&json!("Flows 2"), &json!([])));
     app.delete(&one).await.expect(204);
@@ -74,7 +77,11 @@ async fn what_an_environment_is_set_up_with_is_set_up_elsewhere() {
     // All of it is right, or none of it is taken.
     let wrong =
         json!({"eventTypes": [{"name": "new.one", "description": "x"}, {"name": "new one", "description": "x"}]});
-    staging.post("/api/v1/environment/import", wrong).await.expect(422);
+    let refused = staging.post("/api/v1/environment/import", wrong).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "eventTypes", "1", "name"]));
+    let wrong = json!({"settings": {"retentionDays": 0}});
+    let refused = staging.post("/api/v1/environment/import", wrong).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "settings", "retentionDays"]));
     staging.get("/api/v1/event-type/new.one").await.expect(404);
     staging.post("/api/v1/environment/import", json!({"connectors": [{"name": "x"}]})).await.expect(422);
 }

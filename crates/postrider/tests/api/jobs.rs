@@ -128,7 +128,7 @@ async fn a_job_keeps_its_pace_begins_where_it_is_told_and_is_paused_and_ended() 
 #[tokio::test]
 async fn all_payloads_of_an_application_are_removed() {
     let (app, receiver) = started().await;
-    let (acme, _) = ten(&app, &receiver).await;
+    let (acme, endpoint) = ten(&app, &receiver).await;
     let (other, _) = ten(&app, &receiver).await;
     let bulk = format!("/api/v1/app/{acme}/msg/bulk-expunge");
     let first = app.get(&format!("/api/v1/app/{acme}/msg?limit=1")).await.expect(200)["data"][0]["id"].clone();
@@ -145,6 +145,24 @@ async fn all_payloads_of_an_application_are_removed() {
         page["data"].as_array().unwrap().iter().filter(expired).count()
     };
     assert_eq!((payloads(&app, &acme).await, payloads(&app, &other).await), (10, 0));
+    // Of those there is nothing to send.
+    let job = replay(&app, &format!("/api/v1/app/{acme}/endpoint/{endpoint}/bulk-replay"), json!({})).await;
+    assert_eq!(finished(&app, &job).await["data"]["done"], 0);
+}
+
+#[tokio::test]
+async fn the_newest_go_first_and_a_wrong_filter_is_told() {
+    let (app, receiver) = started().await;
+    let (acme, endpoint) = ten(&app, &receiver).await;
+    let path = format!("/api/v1/app/{acme}/endpoint/{endpoint}");
+    app.patch(&path, json!({"maxConcurrency": 1})).await.expect(200);
+    let path = format!("{path}/bulk-replay");
+    let job = replay(&app, &path, json!({"order": "newest"})).await;
+    assert_eq!(finished(&app, &job).await["data"]["done"], 10);
+    receiver.wait_for("/hook", 20).await;
+    assert_eq!(came(&receiver, 10), (0..10).rev().collect::<Vec<u64>>());
+    let wrong = app.post(&path, json!({"since": "2020-01-01T00:00:00Z", "eventType": "a"})).await.expect(422);
+    assert!(wrong["detail"][0]["msg"].as_str().unwrap().contains("eventTypes"), "{wrong}");
 }
 
 #[tokio::test]
@@ -205,6 +223,10 @@ async fn whether_anybody_wants_a_message_is_told_before_it_is_made() {
     assert_eq!((active(paid(101)).await, active(paid(100)).await), (json!(true), json!(false)));
     app.patch(&format!("/api/v1/app/{acme}/endpoint/{endpoint}"), json!({"disabled": true})).await.expect(200);
     assert_eq!(active(paid(101)).await, false);
+
+    let refused = json!({"eventType": "order.paid", "channels": ["!"]});
+    let refused = app.post(&format!("/api/v1/app/{acme}/msg/precheck/active"), refused).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "channels", "0"]));
 
     let matches = async |filter: Value, payload: Value| {
         app.post("/api/v1/payload-filter/try", json!({"filter": filter, "payload": payload})).await

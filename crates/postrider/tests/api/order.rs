@@ -117,6 +117,19 @@ async fn the_one_that_holds_the_others_can_be_left_out() {
     clock.advance(MINUTE * 10);
     receiver.wait_for("/hook", 7).await;
     assert_eq!(came(&receiver), [0, 1, 2, 3, 0, 3, 4]);
+
+    // What is left out is left out, though it was sent again by hand.
+    receiver.answer_in_turn("/hook", vec![Answer::status(500), Answer::status(500), Answer::status(200)]);
+    let last = send(&app, &acme, 5).await;
+    app.wait_for_attempts(&acme, &last, 1).await;
+    app.post(&format!("/api/v1/app/{acme}/msg/{last}/endpoint/{endpoint}/resend"), json!({})).await.expect(202);
+    app.wait_for_attempts(&acme, &last, 2).await;
+    app.post(&skip, json!({"msgId": last})).await.expect(204);
+    assert!(eventually(async || order(&app, &acme, &endpoint).await["waiting"] == 0).await);
+    app.post(&skip, json!({"msgId": last})).await.expect(409);
+    clock.advance(MINUTE * 10);
+    receiver.expect_silence("/hook", Duration::from_millis(100)).await;
+    assert_eq!(came(&receiver)[7..], [5, 5]);
 }
 
 #[tokio::test]

@@ -113,6 +113,15 @@ async fn what_is_wrong_is_told() {
         let refused = app.post(&endpoints, wrong).await.expect(422);
         assert_eq!(refused["detail"][0]["loc"], json!(["body", field]));
     }
+    let message = app.send(&acme, "a", json!({})).await;
+    let endpoint = path.rsplit('/').next().unwrap();
+    let resend = format!("/api/v1/app/{acme}/msg/{message}/endpoint/{endpoint}/resend");
+    assert_eq!(app.post(&resend, json!({})).await.expect(409)["code"], "polled");
+    let back =
+        app.post(&format!("{path}/consumer/c0/seek"), json!({"after": "1970-01-01T00:00:00Z"})).await.expect(200);
+    let again =
+        app.get(&format!("{path}/consumer/c0?iterator={}", back["iterator"].as_str().unwrap())).await.expect(200);
+    assert_eq!(again["data"][0]["id"], message);
     for n in 0..100 {
         app.get(&format!("{path}/consumer/c{n}")).await.expect(200);
     }

@@ -131,6 +131,13 @@ components:
     let dry = app.post(path, json!({"specRaw": spec, "dryRun": true})).await.expect(200);
     assert_eq!(dry["data"]["modified"], json!([]));
     assert_eq!(dry["data"]["to_modify"].as_array().unwrap().len(), 2);
+    let dry = app.post(path, json!({"specRaw": spec, "dryRun": true, "replaceAll": true})).await.expect(200);
+    let rows = dry["data"]["to_modify"].as_array().unwrap();
+    let gone: Vec<&Value> = rows.iter().filter(|row| row["archived"] == true).map(|row| &row["name"]).collect();
+    assert_eq!(gone, ["old.one"]);
+    let odd = json!({"openapi": "3.1.0", "webhooks": {"bad name": {"post": {}}}});
+    let refused = app.post(path, json!({"spec": odd})).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "webhooks", "bad name", "name"]));
     app.get("/api/v1/event-type/order.paid").await.expect(404);
     let made = app.post(path, json!({"specRaw": spec, "replaceAll": true})).await.expect(200);
     let mut names: Vec<&str> =
@@ -206,6 +213,11 @@ async fn what_a_schema_may_ask_for_is_bounded() {
         |links: usize| json!({"$ref": "#/$defs/d0", "$defs": (0..links).map(link).collect::<serde_json::Map<_, _>>()});
     register("chained", chain(20_000)).await.expect(422);
     register("circle", json!({"allOf": [{"$ref": "#"}]})).await.expect(422);
+    for version in ["", "99999999999999999999999"] {
+        let form = json!({"name": "numbered", "description": "x", "schemas": {version: {}}});
+        let refused = app.post("/api/v1/event-type", form).await.expect(422);
+        assert!(refused["detail"][0]["msg"].as_str().unwrap().contains("version"), "{refused}");
+    }
 
     // The deepest that is taken, with the deepest payload.
     let mut links = chain(240);

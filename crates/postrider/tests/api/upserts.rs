@@ -2,7 +2,7 @@
 
 use super::started;
 use postrider_testkit::app::id;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn an_application_is_got_or_created() {
@@ -25,6 +25,15 @@ async fn put_makes_what_is_not_there_and_replaces_what_is() {
     let made = app.put(path, json!({"url": receiver.url("/1"), "description": "x"})).await.expect(201);
     let put = app.put(path, json!({"url": receiver.url("/2"), "uid": "main"})).await.expect(200);
     assert_eq!((&put["id"], &put["description"], &put["uid"]), (&made["id"], &json!(""), &json!("main")));
+    // Whoever names it by its uid may say so again and again, with or without the uid.
+    for _ in 0..2 {
+        let put = app.put(path, json!({"url": receiver.url("/2")})).await.expect(200);
+        assert_eq!((&put["id"], &put["uid"]), (&made["id"], &json!("main")));
+    }
+    let put = app.put("/api/v1/app/acme", json!({"name": "Acme"})).await.expect(200);
+    assert_eq!(put["uid"], "acme");
+    let put = app.put(&format!("/api/v1/app/acme/endpoint/{}", id(&made)), json!({"url": receiver.url("/2")})).await;
+    assert_eq!(put.expect(200)["uid"], Value::Null);
     app.put("/api/v1/event-type/user.created", json!({"description": "x"})).await.expect(201);
     let put = app.put("/api/v1/event-type/user.created", json!({"description": "y", "deprecated": true})).await;
     assert_eq!(put.expect(200)["deprecated"], true);

@@ -3,6 +3,7 @@
 
 use super::passing;
 use super::session::{Param, Session};
+use crate::access::LASTING;
 use crate::config::{ApiKey, Application, Change, Endpoint, Environment};
 use crate::error::ChangeError;
 use crate::id::{EndpointId, EnvId};
@@ -195,8 +196,8 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
         }
         Change::ExpireTokens { app, sessions, at_ms } => {
             let sql = "UPDATE api_keys SET expires_ms = least(expires_ms, $1) WHERE app = $2
-                       AND (cardinality($3::text[]) = 0 OR session = ANY($3))";
-            session.query(sql, &[int(at_ms), int(&app.0), (sessions, Type::TEXT_ARRAY)]).await?;
+                       AND ((cardinality($3::text[]) = 0 AND coalesce(session, '') NOT LIKE $4 || '%') OR session = ANY($3))";
+            session.query(sql, &[int(at_ms), int(&app.0), (sessions, Type::TEXT_ARRAY), text(&LASTING)]).await?;
             return Ok(Ok(Some(by_id("tokens", app.0))));
         }
         Change::ForgetTokens { before_ms } => {

@@ -12,8 +12,8 @@ use crate::task::{Task, Work};
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 
-/// Schedules messages for an endpoint by hand: those that are there, and have something to send. From now
-/// on they go to the endpoint too.
+/// Schedules messages for an endpoint by hand, one after the other: those that are there, and have something to send.
+/// From now on they go to the endpoint too.
 const SEND: &str = "
 WITH found AS (
   SELECT id, endpoints FROM messages WHERE id = ANY($1) AND length(payload) > 0
@@ -22,7 +22,8 @@ WITH found AS (
   WHERE m.id = f.id AND NOT EXISTS
     (SELECT 1 FROM generate_series(0, length(f.endpoints) / 8 - 1) n WHERE substring(f.endpoints FROM n * 8 + 1 FOR 8) = $2)
 )
-INSERT INTO schedule (endpoint, message, manual, due_ms, attempts) SELECT $3, id, true, $4, 0 FROM found ORDER BY id
+INSERT INTO schedule (endpoint, message, manual, due_ms, attempts) 
+  SELECT $3, id, true, $4 - cardinality($1) + array_position($1, id), 0 FROM found ORDER BY id
 ON CONFLICT (endpoint, message, manual) DO UPDATE SET due_ms = excluded.due_ms, attempts = 0
 RETURNING 1";
 
@@ -76,14 +77,14 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
             session.query("DELETE FROM untold WHERE attempt = ANY($1)", &[(&ids, Type::INT8_ARRAY)]).await?;
             return Ok(Ok(None));
         }
+        Change::ClaimKey => return Ok(Ok(None)),
         Change::ForgetVariables { app, subject } => {
             let sql = "DELETE FROM variables WHERE app = $1 AND subject = $2";
             session.query(sql, &[int(&app.0), text(subject)]).await?;
             return Ok(Ok(None));
         }
         Change::SkipDelivery { message, endpoint, due_ms } => {
-            let sql =
-                "UPDATE schedule SET due_ms = $1, attempts = $2 WHERE endpoint = $3 AND message = $4 AND NOT manual
+            let sql = "UPDATE schedule SET due_ms = $1, attempts = $2 WHERE endpoint = $3 AND message = $4
                        RETURNING 1";
             let skipped = SKIPPED.cast_signed();
             let params = [int(due_ms), (&skipped as _, Type::INT4), int(&endpoint.0), int(&message.0)];

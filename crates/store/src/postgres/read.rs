@@ -15,6 +15,7 @@ use crate::message::{
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
 use deadpool_postgres::Pool;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio_postgres::Row;
@@ -241,6 +242,15 @@ impl Reads {
             due_ms: self.skew.to_local(row.get(1)),
             attempts: row.get::<_, i32>(2).cast_unsigned(),
         }))
+    }
+
+    pub async fn with_payload(&self, mut messages: Vec<MessageId>) -> Result<Vec<MessageId>, StoreError> {
+        let ids: Vec<i64> = messages.iter().map(|message| message.0).collect();
+        let sql = "SELECT id FROM messages WHERE id = ANY($1) AND length(payload) > 0";
+        let rows = get(&self.pool).await?.query_typed(sql, &[(&ids, Type::INT8_ARRAY)]).await?;
+        let found: HashSet<i64> = rows.iter().map(|row| row.get(0)).collect();
+        messages.retain(|message| found.contains(&message.0));
+        Ok(messages)
     }
 
     pub async fn next_due(&self, endpoint: EndpointId) -> Result<Option<i64>, StoreError> {

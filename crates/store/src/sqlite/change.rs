@@ -1,6 +1,7 @@
 //! Changes of the configuration into the transaction of a batch.
 
 use super::passing;
+use crate::access::LASTING;
 use crate::config::{ApiKey, Change, Endpoint, Environment};
 use crate::error::ChangeError;
 use crate::id::EnvId;
@@ -103,8 +104,8 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
             let named = json(sessions);
             tx.execute(
                 "UPDATE api_keys SET expires_ms = min(coalesce(expires_ms, ?1), ?1) WHERE app = ?2
-                 AND (?3 = '[]' OR session IN (SELECT value FROM json_each(?3)))",
-                params![at_ms, app.0, named],
+                 AND ((?3 = '[]' AND coalesce(session, '') NOT LIKE ?4 || '%') OR session IN (SELECT value FROM json_each(?3)))",
+                params![at_ms, app.0, named, LASTING],
             )?;
             1
         }

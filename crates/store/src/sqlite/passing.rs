@@ -44,6 +44,7 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
             attempts.iter().try_for_each(|attempt| delete.execute([attempt.0]).map(drop))?;
             return Ok(Some(Ok(())));
         }
+        Change::ClaimKey => return Ok(Some(Ok(()))),
         Change::ForgetVariables { app, subject } => {
             tx.prepare_cached("DELETE FROM variables WHERE app = ? AND subject = ?")?
                 .execute(params![app.0, subject])?;
@@ -51,7 +52,7 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
         }
         Change::SkipDelivery { message, endpoint, due_ms } => tx
             .prepare_cached(
-                "UPDATE schedule SET due_ms = ?, attempts = ? WHERE endpoint = ? AND message = ? AND NOT manual",
+                "UPDATE schedule SET due_ms = ?, attempts = ? WHERE endpoint = ? AND message = ?",
             )?
             .execute(params![due_ms, SKIPPED, endpoint.0, message.0])?,
         Change::MoveConsumer { endpoint, name, position, now_ms, most } => {
@@ -132,8 +133,9 @@ fn advance(tx: &Transaction<'_>, row: &Task, based_on: i64, (work, due_ms): (&Wo
     }
     match work {
         Work::Send(messages) => {
-            for message in messages {
-                send(tx, *message, row.input.endpoint, due_ms)?;
+            // One after the other, as the job has them.
+            for (message, behind) in messages.iter().zip((0..messages.len() as i64).rev()) {
+                send(tx, *message, row.input.endpoint, due_ms - behind)?;
             }
         }
         Work::Purge(messages) => messages.iter().try_for_each(|message| expunge(tx, *message).map(drop))?,

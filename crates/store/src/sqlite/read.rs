@@ -240,6 +240,17 @@ pub fn due_in_order(conn: &Connection, endpoint: EndpointId, until_ms: i64, limi
     Ok(Due { rows, next_ms, owned: true })
 }
 
+pub fn with_payload(conn: &Connection, messages: Vec<MessageId>) -> Result<Vec<MessageId>> {
+    let mut has_payload = conn.prepare_cached("SELECT 1 FROM messages WHERE id = ? AND length(payload) > 0")?;
+    let mut found = Vec::with_capacity(messages.len());
+    for message in messages {
+        if has_payload.exists([message.0])? {
+            found.push(message);
+        }
+    }
+    Ok(found)
+}
+
 /// When the first delivery after that is due.
 pub fn next_due(conn: &Connection, endpoint: EndpointId, until_ms: i64) -> Result<Option<i64>> {
     conn.prepare_cached("SELECT min(due_ms) FROM schedule WHERE endpoint = ? AND due_ms > ?")?
