@@ -19,7 +19,7 @@ export async function endpointPage(ask, id) {
       ...field("Description", endpoint.description || "–"),
       ...field("Events", endpoint.eventTypes ? endpoint.eventTypes.join(", ") : "all"),
       ...(endpoint.channels ? field("Channels", endpoint.channels.join(", ")) : []),
-      ...field("Last 28 days", h("span", { className: "numbers" }, standing(stats))),
+      ...(endpoint.poll ? [] : field("Last 28 days", h("span", { className: "numbers" }, standing(stats)))),
       ...(circuit.state !== "closed" && !endpoint.disabled ? field("At the moment", standsBy(circuit)) : []),
       ...field("Since", time(endpoint.createdAt)),
       ...(endpoint.poll ? [] : field("Secret", secret(ask, path))))),

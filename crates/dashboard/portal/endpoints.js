@@ -37,12 +37,15 @@ export async function endpointsPage(ask) {
 function row(ask, endpoint) {
   const numbers = h("span", { className: "numbers small soft" });
   const place = h("span", {}, state(endpoint));
-  ask("GET", `/endpoint/${endpoint.id}/stats`)
-    .then((stats) => numbers.append(...standing(stats)))
-    .catch((error) => notice(error.message));
-  ask("GET", `/endpoint/${endpoint.id}/circuit`)
-    .then((circuit) => place.replaceChildren(state(endpoint, circuit)))
-    .catch((error) => notice(error.message));
+  // Nothing is sent to one that is pulled.
+  if (!endpoint.poll) {
+    ask("GET", `/endpoint/${endpoint.id}/stats`)
+      .then((stats) => numbers.append(...standing(stats)))
+      .catch((error) => notice(error.message));
+    ask("GET", `/endpoint/${endpoint.id}/circuit`)
+      .then((circuit) => place.replaceChildren(state(endpoint, circuit)))
+      .catch((error) => notice(error.message));
+  }
   const open = () => (location.hash = `endpoint=${endpoint.id}`);
   return h("li", {}, h("button", { className: "row", onclick: open },
     h("span", { className: "wide" }, h("span", { className: "mono" }, nameOf(endpoint)),
