@@ -100,8 +100,10 @@ impl Accept {
         let now_ms = self.clock.wall_ms();
         let contract = self.contract(self.contract_of(entry))?;
         let uid = uid(contract.name(), url, secret, now_ms);
-        if let Some(known) = entry.endpoint_by_uid(&uid).filter(|row| !row.settings.disabled) {
-            return Ok(known.id);
+        match entry.endpoint_by_uid(&uid) {
+            Some(known) if known.settings.disabled => return Err(crate::message::disabled()),
+            Some(known) => return Ok(known.id),
+            None => {}
         }
         let mut problems = Problems::default();
         problems.check("deliverTo.url", self.check_url(contract, url));

@@ -120,11 +120,14 @@ impl Accept {
             let draft = edit(endpoint)?;
             let mut settings = as_decided(caller, draft.settings, Some(endpoint))?;
             settings.addressed = endpoint.settings.addressed;
-            let draft = self.check_endpoint(entry, EndpointDraft { settings, ..draft })?;
+            // That of an address is ours, and stays.
+            let given = if settings.addressed { None } else { draft.uid.clone() };
+            let draft = self.check_endpoint(entry, EndpointDraft { settings, uid: given, ..draft })?;
             if draft.settings.contract != endpoint.settings.contract {
                 self.secret_fits(&draft.settings.contract, endpoint)?;
             }
-            Ok(Endpoint { uid: draft.uid, settings: draft.settings, headers: draft.headers, ..endpoint.clone() })
+            let uid = if draft.settings.addressed { endpoint.uid.clone() } else { draft.uid };
+            Ok(Endpoint { uid, settings: draft.settings, headers: draft.headers, ..endpoint.clone() })
         });
         edited.await
     }

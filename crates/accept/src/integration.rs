@@ -89,12 +89,12 @@ impl Accept {
     /// Deletes an integration; its key is in force no more.
     pub async fn delete_integration(&self, caller: Caller, (app, id): (&str, &str)) -> Result<(), Refusal> {
         let gone = self.integration(caller, app, id)?;
-        self.end_key(caller, app, &gone).await?;
         self.edit_integrations(caller, app, |list| {
             list.retain(|row| row.id != gone.id);
             Ok(())
         })
-        .await
+        .await?;
+        self.end_key(caller, app, &gone).await.map(drop)
     }
 
     /// Makes a key for an integration; the one before it is in force no more.

@@ -127,6 +127,7 @@ impl Accept {
         };
         let mut message = self.routed(entry, draft, target);
         message.created_ms = self.clock.wall_ms();
+        message.due_ms = message.deliver.due_ms(self.clock.steady_ms());
         message.idempotency = idempotency.map(|idempotency| idempotency.0);
         message.credential = Some(caller.key);
         Ok(message)
@@ -178,6 +179,7 @@ impl Accept {
             class: self.rules.retention.class(days),
             routing: entry.routing,
             created_ms: 0,
+            due_ms: 0,
             idempotency: None,
             credential: None,
         }

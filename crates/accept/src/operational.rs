@@ -107,6 +107,7 @@ impl Accept {
                 class: self.rules.retention.class(None),
                 routing: entry.routing,
                 created_ms: self.clock.wall_ms(),
+                due_ms: self.clock.steady_ms(),
                 idempotency: None,
                 credential: None,
             };

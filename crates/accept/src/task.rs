@@ -90,7 +90,7 @@ impl Accept {
         if known.is_empty() && !apps.is_empty() {
             return Err(FieldProblem::value("appIds", "names no application of this environment").into());
         }
-        let until_ms = window.until_ms.unwrap_or(now_ms + 1);
+        let until_ms = window.until_ms.unwrap_or(now_ms + 1).min(now_ms + 1);
         let input = TaskInput { apps: known, ..TaskInput::of(EndpointId(0), window.since_ms, until_ms) };
         self.start(caller, AppId(0), (TaskKind::Usage, input), idempotency, render).await
     }

@@ -116,7 +116,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
     let found = tools.store.directory().endpoint(job.delivery.endpoint);
     let ended = match &found {
         None => Ended::cancelled("the endpoint was deleted"),
-        Some((_, endpoint)) if endpoint.settings.disabled => Ended::cancelled("the endpoint is disabled"),
+        Some((_, endpoint)) if endpoint.settings.disabled || job.gone => Ended::cancelled("the endpoint is disabled"),
         Some(_) if job.attempts == SKIPPED => Ended::cancelled("it was left out by hand"),
         Some((app, endpoint)) => run(tools, job, app, endpoint).await,
     };

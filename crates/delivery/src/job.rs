@@ -19,11 +19,20 @@ pub struct Job {
     pub message: Option<Arc<Held>>,
     /// Steady clock, epoch ms.
     pub since_ms: i64,
+    /// It got its turn because its endpoint is disabled or deleted: it ends, whatever becomes of the endpoint meanwhile.
+    pub gone: bool,
 }
 
 impl Job {
     pub fn from_store(row: Scheduled, now_ms: i64) -> Job {
-        Job { delivery: row.delivery, attempts: row.attempts, stored: true, message: None, since_ms: now_ms }
+        Job {
+            delivery: row.delivery,
+            attempts: row.attempts,
+            stored: true,
+            message: None,
+            since_ms: now_ms,
+            gone: false,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::pace::Pace;
 use postrider_store::AppEntry;
 use postrider_store::config::Endpoint;
 use postrider_store::id::{AppId, MessageId};
-use postrider_store::message::{DeliveryKey, Due, Retry, Scheduled};
+use postrider_store::message::{BY_HAND, DeliveryKey, Due, Retry, SKIPPED, Scheduled};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ const PAGE: usize = 500;
 /// Attempts at once to an endpoint that sets no limit of its own.
 const DEFAULT_CONCURRENCY: u32 = 64;
 const FIRST_WINDOW: u32 = 8;
+/// How often the front of a line that is held is read again, for what other nodes may have changed.
+const LOOK_MS: i64 = 15_000;
 /// How long an owned lane with limits is kept after its last attempt.
 const KEEP_MS: i64 = 30_000;
 
@@ -68,6 +70,10 @@ pub struct Lane {
     stored_due: Option<i64>,
     loading: Option<Loading>,
     line: Line,
+    /// Left out by hand while they are in memory.
+    skipped: HashSet<MessageId>,
+    /// When the front of the line was looked at last, steady ms.
+    looked_ms: i64,
 }
 
 /// A page on its way; what is recorded meanwhile may still be on it.
@@ -105,6 +111,8 @@ impl Lane {
             stored_due: None,
             loading: None,
             line: Line::default(),
+            skipped: HashSet::new(),
+            looked_ms: 0,
         }
     }
 
@@ -123,7 +131,11 @@ impl Lane {
         if !self.may_start(now_ms) {
             return None;
         }
-        let job = self.ready.pop_front()?;
+        let mut job = self.ready.pop_front()?;
+        job.gone = self.settings.gone;
+        if self.skipped.remove(&job.delivery.message) {
+            job.attempts = SKIPPED;
+        }
         self.running += 1;
         self.line.started(job.delivery);
         if self.settings.limited {
@@ -144,7 +156,7 @@ impl Lane {
     }
 
     /// Whether deliveries go one by one. What is cancelled needs no order.
-    fn is_in_line(&self) -> bool {
+    pub fn is_in_line(&self) -> bool {
         self.settings.ordered && !self.settings.gone
     }
 
@@ -181,10 +193,11 @@ impl Lane {
             // It is another lane now, one that the endpoints of the application share, or its own again.
             self.owned = false;
         }
-        if settings.ordered != self.settings.ordered {
-            self.line = Line::default();
-        }
+        let was_in_line = self.is_in_line();
         self.settings = settings;
+        if was_in_line != self.is_in_line() {
+            self.line.release();
+        }
         self.hold_until = 0;
         self.window = self.window.max(FIRST_WINDOW);
     }
@@ -196,8 +209,17 @@ impl Lane {
             loading.recorded.insert(key(delivery));
         }
         self.line.recorded(delivery);
+        let was_skipped = self.skipped.remove(&delivery.message);
         if let Some(retry) = retry {
-            if self.is_in_line() && !delivery.manual {
+            if was_skipped {
+                // The store keeps that it is left out.
+                self.line.release();
+                self.stored_at(0);
+            } else if delivery.manual {
+                // What was sent by hand waits for nobody.
+                self.due_at(retry.due_ms);
+                return;
+            } else if self.is_in_line() {
                 // Nobody passes it: what is ready behind it is read again when its time has come.
                 self.forget_ready();
                 self.line.hold(retry.due_ms);
@@ -215,9 +237,28 @@ impl Lane {
         self.line.release();
     }
 
+    /// The same of what another node may have changed: now and then.
+    pub fn look_again_sometimes(&mut self, now_ms: i64) {
+        if now_ms - self.looked_ms >= LOOK_MS {
+            self.line.release();
+        }
+    }
+
+    /// A delivery is left out: it ends as soon as it gets its turn, or when its try that is under way has failed.
+    pub fn skip(&mut self, message: MessageId) {
+        if self.known.contains(&(message, false)) || self.known.contains(&(message, true)) {
+            self.skipped.insert(message);
+        }
+        self.line.release();
+    }
+
     /// A delivery that is not in memory lies in the store, due at `due_ms`.
     pub fn stored_at(&mut self, due_ms: i64) {
         let due_ms = if self.is_in_line() { self.line.not_before(due_ms) } else { due_ms };
+        self.due_at(due_ms);
+    }
+
+    fn due_at(&mut self, due_ms: i64) {
         self.stored_due = Some(self.stored_due.map_or(due_ms, |first| first.min(due_ms)));
     }
 
@@ -243,12 +284,14 @@ impl Lane {
     pub fn page(&mut self, request: PageRequest, due: Due, now_ms: i64) {
         let Some(loading) = self.loading.take() else { return };
         self.owned = due.owned;
+        let by_hand = due.rows.iter().filter(|row| row.delivery.manual).count();
         let more = due.rows.len() >= request.limit;
-        if request.ordered && (loading.outdated || !self.is_in_line()) {
-            // Or it is no line any more: read it otherwise.
+        if loading.outdated || request.ordered != self.is_in_line() {
+            // Or it is a line now, or none any more: read it otherwise.
             self.stored_at(now_ms);
             return;
         }
+        self.looked_ms = now_ms;
         if request.ordered {
             self.page_in_order(&due.rows, &loading, now_ms);
         }
@@ -262,6 +305,9 @@ impl Lane {
         // A retry or resend that was recorded meanwhile has told its own due time.
         if more {
             self.stored_at(now_ms);
+        }
+        if request.ordered && by_hand >= BY_HAND {
+            self.due_at(now_ms);
         }
         if let Some(due) = due.next_ms {
             self.stored_at(due);
@@ -310,6 +356,15 @@ impl Lane {
         .collect()
     }
 
+    /// Takes everything that is ready out of memory; what has no row in the store yet is for the caller to put there.
+    pub fn clear(&mut self, now_ms: i64) -> Vec<Scheduled> {
+        let unstored = self.ready.iter().filter(|job| !job.stored);
+        let rows =
+            unstored.map(|job| Scheduled { delivery: job.delivery, due_ms: now_ms, attempts: job.attempts }).collect();
+        self.forget_ready();
+        rows
+    }
+
     /// Takes everything that is ready out of memory, for whoever owns the lane.
     pub fn give_up(&mut self, now_ms: i64) -> Vec<Scheduled> {
         let ready = std::mem::take(&mut self.ready);
@@ -325,7 +380,7 @@ impl Lane {
     }
 
     /// What is ready lies in the store, too.
-    fn forget_ready(&mut self) {
+    pub fn forget_ready(&mut self) {
         for job in self.ready.drain(..) {
             self.known.remove(&key(job.delivery));
         }
@@ -410,7 +465,7 @@ mod tests {
 
     fn job(n: i64) -> Job {
         let delivery = DeliveryKey { message: MessageId(n), endpoint: EndpointId(1), manual: false };
-        Job { delivery, attempts: 0, stored: false, message: None, since_ms: 0 }
+        Job { delivery, attempts: 0, stored: false, message: None, since_ms: 0, gone: false }
     }
 
     fn row(n: i64) -> Scheduled {

@@ -33,8 +33,9 @@ pub async fn slice(accept: &Accept, task: &Task) -> Result<Slice, StoreError> {
     let page = Page { limit, after: Some(task.cursor), ascending, content: false };
     let found = store.messages(task.app, Some(task.input.endpoint), filter, page).await?;
     let is_within = |id: i64| id >= first && id < end;
+    let is_past = |id: i64| if ascending { id >= end } else { id < first };
     let last_seen = found.rows.last().map(|message| message.id.0).or(found.looked_to);
-    let done = (found.rows.len() < limit && found.looked_to.is_none()) || last_seen.is_some_and(|id| !is_within(id));
+    let done = (found.rows.len() < limit && found.looked_to.is_none()) || last_seen.is_some_and(is_past);
     let within: Vec<&Message> = found.rows.iter().filter(|message| is_within(message.id.0)).collect();
     let messages = wanted(accept, &task, &within).await?;
     let cursor = found.looked_to.or(last_seen).unwrap_or(task.cursor);

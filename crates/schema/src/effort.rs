@@ -28,7 +28,7 @@ const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 /// What the schema asks too much of, and what would be right.
 pub fn effort(schema: &Value) -> Result<usize, String> {
     let mut effort = Effort { root: schema, names: HashMap::new(), seen: HashSet::new(), known: HashMap::new() };
-    effort.names_in(schema);
+    effort.names_in(schema)?;
     effort.way(schema, 0)?;
     let mut most = 1;
     let mut waiting = vec![schema];
@@ -63,11 +63,15 @@ struct Effort<'a> {
 }
 
 impl<'a> Effort<'a> {
-    fn names_in(&mut self, schema: &'a Value) {
+    /// What references may name. One that leads to nothing is refused, for nobody knows what it asks for.
+    fn names_in(&mut self, schema: &'a Value) -> Result<(), String> {
         let mut waiting = vec![schema];
         while let Some(value) = waiting.pop() {
             match value {
                 Value::Object(rules) => {
+                    if !ptr::eq(value, schema) && rules.get("$id").is_some_and(Value::is_string) {
+                        return Err("has an $id further inside; only the outermost schema may have one".to_owned());
+                    }
                     for keyword in ["$anchor", "$dynamicAnchor", "$id", "id"] {
                         if let Some(Value::String(name)) = rules.get(keyword) {
                             self.names.insert(name.trim_start_matches('#'), value);
@@ -79,6 +83,7 @@ impl<'a> Effort<'a> {
                 _ => {}
             }
         }
+        Ok(())
     }
 
     fn target(&self, reference: &str) -> Option<&'a Value> {
@@ -91,6 +96,15 @@ impl<'a> Effort<'a> {
         }
     }
 
+    fn references_lead_somewhere(&self, rules: &Map<String, Value>) -> Result<(), String> {
+        let references = REFERENCES.iter().filter_map(|keyword| rules.get(*keyword)?.as_str());
+        let lost = references.filter(|reference| !is_of_json_schema(reference) && self.target(reference).is_none());
+        match lost.map(str::to_owned).next() {
+            Some(reference) => Err(format!("refers to {reference:?}, which is not in this schema")),
+            None => Ok(()),
+        }
+    }
+
     fn referred(&self, rules: &'a Map<String, Value>) -> impl Iterator<Item = &'a Value> {
         let references = REFERENCES.iter().filter_map(|keyword| rules.get(*keyword)?.as_str());
         references.filter_map(|reference| self.target(reference)).collect::<Vec<_>>().into_iter()
@@ -98,6 +112,9 @@ impl<'a> Effort<'a> {
 
     /// Goes everywhere once.
     fn way(&mut self, value: &'a Value, steps: usize) -> Result<(), String> {
+        if let Value::Object(rules) = value {
+            self.references_lead_somewhere(rules)?;
+        }
         if steps > LONGEST_WAY {
             return Err(format!("leads through more than {LONGEST_WAY} steps and references; make it flatter"));
         }
@@ -150,6 +167,11 @@ impl<'a> Effort<'a> {
     }
 }
 
+/// The schemas of schemas, which are known everywhere and small.
+fn is_of_json_schema(reference: &str) -> bool {
+    ["http://json-schema.org/", "https://json-schema.org/"].iter().any(|start| reference.starts_with(start))
+}
+
 fn too_many_levels() -> String {
     format!(
         "has more than {LONGEST_AT_ONCE} schemas within one another for one value (by allOf, references and the like); \
@@ -189,6 +211,15 @@ mod tests {
                 "{wrong}"
             );
         }
+    }
+
+    #[test]
+    fn a_reference_that_leads_past_what_is_counted_is_refused() {
+        let hidden = json!({"$ref": "http://e/r", "$defs": {"r": {"$id": "http://e/r", "$ref": "#/$defs/d0"}}});
+        assert!(effort(&hidden).unwrap_err().contains("only the outermost"));
+        assert!(effort(&json!({"$ref": "http://e/d1"})).unwrap_err().contains("not in this schema"));
+        assert!(effort(&json!({"items": {"$ref": "#/$defs/none"}})).unwrap_err().contains("not in this schema"));
+        assert_eq!(effort(&json!({"$ref": "https://json-schema.org/draft/2020-12/schema"})), Ok(1));
     }
 
     #[test]

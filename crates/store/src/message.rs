@@ -77,6 +77,8 @@ pub struct NewMessage {
     /// The routing that `endpoints` was computed from, see [`crate::directory`].
     pub routing: i64,
     pub created_ms: i64,
+    /// From when on its ordered deliveries may go out, steady ms.
+    pub due_ms: i64,
     pub idempotency: Option<IdempotencyKey>,
     /// The key it came with: it must be in force when the message commits. `None`: the house's own.
     pub credential: Option<KeyId>,
@@ -219,6 +221,9 @@ pub struct Retry {
 
 /// In the place of the tries made so far: somebody said that it is to be left out.
 pub const SKIPPED: u32 = u32::MAX;
+
+/// Deliveries that were sent by hand and come with one page of a line.
+pub const BY_HAND: usize = 50;
 
 /// A delivery that waits in the store: a retry, a resend, or one of a backlog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,11 @@ impl Scheduler {
                 return;
             }
             Change::SkipDelivery { message, endpoint, due_ms } => {
-                self.lane(endpoint).look_again();
+                let lane = self.lane(endpoint);
+                lane.skip(message);
+                if lane.is_in_line() {
+                    lane.forget_ready();
+                }
                 self.store_has(DeliveryKey { message, endpoint, manual: false }, due_ms);
                 return;
             }
@@ -61,10 +65,15 @@ impl Scheduler {
             if of_application && lane.settings == settings {
                 continue;
             }
-            let is_another_line = lane.settings.ordered != settings.ordered;
+            let was_in_line = lane.is_in_line();
             let came_back = lane.settings.gone && !settings.gone;
             lane.changed(settings);
-            let given_up = if lane.is_anothers() || is_another_line { lane.give_up(now) } else { vec![] };
+            let is_another_line = lane.is_in_line() != was_in_line;
+            let given_up = match lane.is_anothers() {
+                true => lane.give_up(now),
+                false if is_another_line => lane.clear(now),
+                false => vec![],
+            };
             if is_another_line {
                 lane.stored_at(now);
             }

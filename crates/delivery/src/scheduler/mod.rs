@@ -261,7 +261,8 @@ impl Scheduler {
                     later.push(Scheduled { delivery, due_ms, attempts: 0 });
                     continue;
                 }
-                let job = Job { delivery, attempts: 0, stored: false, message: held.clone(), since_ms: now };
+                let job =
+                    Job { delivery, attempts: 0, stored: false, message: held.clone(), since_ms: now, gone: false };
                 let lane = self.lane(*endpoint);
                 if lane.is_anothers() || lane.push(job).is_err() {
                     later.push(Scheduled { delivery, due_ms: now, attempts: 0 });
@@ -372,7 +373,11 @@ impl Scheduler {
         let oldest = waiting.iter().map(|(_, due)| now - due).max().unwrap_or(0).max(0);
         self.metrics.queue_age_ms.set(oldest);
         for (endpoint, due_ms) in waiting {
-            self.lane(endpoint).stored_at(due_ms);
+            let lane = self.lane(endpoint);
+            if due_ms <= now {
+                lane.look_again_sometimes(now);
+            }
+            lane.stored_at(due_ms);
             self.turn(endpoint, now);
         }
     }

@@ -209,3 +209,19 @@ async fn an_address_needs_a_secret_where_endpoints_have_one_and_is_nothing_of_th
     customer.get(&format!("/api/v1/app/{acme}/endpoint/{address}/secret")).await.expect(404);
     customer.delete(&format!("/api/v1/app/{acme}/endpoint/{address}")).await.expect(404);
 }
+
+#[tokio::test]
+async fn an_address_that_was_disabled_is_refused_like_any_endpoint() {
+    let (app, receiver) = started().await;
+    let acme = project(&app, &receiver).await;
+    let path = format!("/api/v1/app/{acme}/msg");
+    let message = || to(status("SM1", "queued"), json!({"url": receiver.url("/status"), "secret": "x"}));
+    app.post(&path, message()).await.expect(202);
+    let addressed = app.get(&format!("/api/v1/app/{acme}/endpoint?addressed=true")).await.expect(200);
+    let address = format!("/api/v1/app/{acme}/endpoint/{}", id(&addressed["data"][0]));
+    app.patch(&address, json!({"disabled": true})).await.expect(200);
+    app.post(&path, message()).await.expect(409);
+    app.patch(&address, json!({"disabled": false})).await.expect(200);
+    app.post(&path, message()).await.expect(202);
+    receiver.wait_for("/status", 2).await;
+}

@@ -200,3 +200,65 @@ async fn order_and_pulling_are_the_providers_to_decide() {
     assert_eq!(customer.patch(&path, json!({"description": "x"})).await.expect(200)["ordered"], true);
     assert_eq!(id(&app.get(&path).await.expect(200)), endpoint);
 }
+
+#[tokio::test]
+async fn what_is_left_out_while_it_is_tried_or_about_to_be_stays_out() {
+    let (app, _, receiver) = on_a_clock().await;
+    let (acme, endpoint) = line(&app, &receiver, json!([600])).await;
+    let skip = format!("/api/v1/app/{acme}/endpoint/{endpoint}/order/skip");
+    let slow = || Answer::status(500).delay(Duration::from_millis(400));
+    receiver.answer_in_turn("/hook", vec![slow(), Answer::status(200)]);
+    let mut sent = Vec::new();
+    for n in 0..4 {
+        sent.push(send(&app, &acme, n).await);
+    }
+    receiver.wait_for("/hook", 1).await;
+    // The first is under way, the third waits behind it.
+    app.post(&skip, json!({"msgId": sent[0]})).await.expect(204);
+    app.post(&skip, json!({"msgId": sent[2]})).await.expect(204);
+    receiver.wait_for("/hook", 3).await;
+    assert!(eventually(async || order(&app, &acme, &endpoint).await["waiting"] == 0).await);
+    assert_eq!(came(&receiver), [0, 1, 3]);
+    for n in [0, 2] {
+        assert_eq!(app.attempts(&acme, &sent[n]).await[0]["response"], "it was left out by hand");
+    }
+}
+
+#[tokio::test]
+async fn disabling_and_enabling_lets_none_pass() {
+    let (app, clock, receiver) = on_a_clock().await;
+    let (acme, endpoint) = line(&app, &receiver, json!([600])).await;
+    receiver.answer_in_turn("/hook", vec![Answer::status(500), Answer::status(200)]);
+    let first = send(&app, &acme, 0).await;
+    app.wait_for_attempts(&acme, &first, 1).await;
+    let messages: Vec<Value> = (1..300).map(|n| json!({"eventType": "a", "payload": {"n": n}})).collect();
+    app.post(&format!("/api/v1/app/{acme}/msg/batch"), json!({"messages": messages})).await.expect(202);
+    let path = format!("/api/v1/app/{acme}/endpoint/{endpoint}");
+    app.patch(&path, json!({"disabled": true})).await.expect(200);
+    app.patch(&path, json!({"disabled": false})).await.expect(200);
+    send(&app, &acme, 300).await;
+    let empty = async || {
+        clock.advance(Duration::from_secs(60));
+        order(&app, &acme, &endpoint).await["waiting"] == 0
+    };
+    assert!(eventually(empty).await);
+    let came = came(&receiver);
+    assert!(came.is_sorted() && came.last() == Some(&300), "{came:?}");
+}
+
+#[tokio::test]
+async fn many_that_are_sent_again_by_hand_pass_a_line_that_is_held() {
+    let (app, _, receiver) = on_a_clock().await;
+    let (acme, endpoint) = line(&app, &receiver, json!([36_000])).await;
+    let messages: Vec<Value> = (0..170).map(|n| json!({"eventType": "a", "payload": {"n": n}})).collect();
+    app.post(&format!("/api/v1/app/{acme}/msg/batch"), json!({"messages": messages})).await.expect(202);
+    receiver.wait_for("/hook", 170).await;
+    receiver.answer_in_turn("/hook", vec![Answer::status(500), Answer::status(200)]);
+    let held = send(&app, &acme, 170).await;
+    app.wait_for_attempts(&acme, &held, 1).await;
+    send(&app, &acme, 171).await;
+    let replay = format!("/api/v1/app/{acme}/endpoint/{endpoint}/bulk-replay");
+    app.post(&replay, json!({"since": "2020-01-01T00:00:00Z", "status": 0})).await.expect(202);
+    receiver.wait_for("/hook", 171 + 170).await;
+    assert!(!came(&receiver).contains(&171), "what stands in line waits");
+}

@@ -257,7 +257,8 @@ ON CONFLICT DO NOTHING",
     },
     Table {
         name: "schedule",
-        select: "SELECT endpoint, message, manual, due_ms, attempts FROM schedule
+        // One that was left out has the largest number, which is -1 there.
+        select: "SELECT endpoint, message, manual, due_ms, iif(attempts > 2147483647, -1, attempts) FROM schedule
                  WHERE (endpoint, message, manual) > (?, ?, ?) ORDER BY endpoint, message, manual LIMIT ?",
         columns: &[Int8, Int8, Bool, Int8, Int4],
         key: 3,

@@ -5,7 +5,7 @@
 
 use crate::error::StoreError;
 use crate::id::{EndpointId, MessageId};
-use crate::message::{DeliveryKey, Due, Scheduled};
+use crate::message::{BY_HAND, DeliveryKey, Due, Scheduled};
 use deadpool_postgres::Object;
 use tokio_postgres::types::Type;
 
@@ -33,9 +33,6 @@ async fn own(client: &Object, endpoint: EndpointId, node: i64) -> Result<bool, S
 /// What the node may work on of an endpoint's schedule: all but what another living node holds.
 const FREE: &str = "(holder IS NULL OR holder = $2 OR NOT EXISTS
     (SELECT 1 FROM nodes n WHERE n.id = holder AND NOT n.dead AND n.lease_until > clock_timestamp()))";
-
-/// Deliveries by hand that one page brings beside those in line.
-const BY_HAND: i64 = 50;
 
 /// A page of an endpoint's schedule, as it is asked for.
 struct Page<'a> {
@@ -74,7 +71,7 @@ pub async fn due_in_order(
         return Ok(Due::default());
     }
     let page = Page { client, node, endpoint, until_ms };
-    let mut rows = page.rows("due_ms <= $3 AND manual", "due_ms", BY_HAND).await?;
+    let mut rows = page.rows("due_ms <= $3 AND manual", "due_ms", BY_HAND as i64).await?;
     rows.extend(page.rows("(due_ms <= $3 OR attempts > 0) AND NOT manual", "seq", limit as i64).await?);
     Ok(Due { rows, next_ms: page.next_ms().await?, owned: true })
 }

@@ -18,6 +18,9 @@ INSERT INTO polled (endpoint, message)
 SELECT endpoint, message FROM unnest($1::bigint[], $2::bigint[]) AS g (message, endpoint)
 WHERE EXISTS (SELECT 1 FROM messages m WHERE m.id = g.message)";
 
+/// What nodes may be wrong about their clocks: a message that was committed first must be due for whoever sees a later one.
+const MARGIN_MS: i64 = 5_000;
+
 /// The rows of a batch's messages.
 #[derive(Default)]
 pub struct OfMessages {
@@ -27,11 +30,11 @@ pub struct OfMessages {
 }
 
 impl OfMessages {
-    pub fn push_ordered(&mut self, id: i64, message: &NewMessage, skew: &Skew, now_ms: i64) {
+    pub fn push_ordered(&mut self, id: i64, message: &NewMessage, skew: &Skew) {
         for endpoint in &message.ordered {
             self.messages.push(id);
             self.endpoints.push(endpoint.0);
-            self.due.push(skew.to_database(message.deliver.due_ms(now_ms)));
+            self.due.push(skew.to_database(message.due_ms) - MARGIN_MS);
         }
     }
 

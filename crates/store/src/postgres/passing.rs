@@ -108,7 +108,8 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
         }
         Change::ForgetAddresses { before_ms, limit } => {
             let sql = "DELETE FROM addresses WHERE (app, object) IN
-                         (SELECT app, object FROM addresses WHERE set_ms < $1 ORDER BY set_ms LIMIT $2) RETURNING 1";
+                         (SELECT app, object FROM addresses WHERE set_ms < $1 ORDER BY set_ms LIMIT $2) AND set_ms < $1
+                       RETURNING 1";
             session.query(sql, &[int(before_ms), int(&(*limit as i64))]).await?.len()
         }
         Change::ClaimNotice { endpoint, now_ms, before_ms } => {

@@ -53,7 +53,7 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
                     plan.partitions.insert(Partition::of_message(message.class, id.0));
                     plan.messages.push(id, message);
                     plan.addresses.push(id.0, message);
-                    plan.ordered.push_ordered(id.0, message, skew, now_ms);
+                    plan.ordered.push_ordered(id.0, message, skew);
                     plan.polled.push_polled(id.0, message);
                 }
             }

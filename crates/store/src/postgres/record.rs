@@ -31,7 +31,8 @@ WITH given AS (
 )
 INSERT INTO schedule (endpoint, message, manual, due_ms, attempts, holder) SELECT * FROM given
 ON CONFLICT (endpoint, message, manual)
-DO UPDATE SET due_ms = excluded.due_ms, attempts = excluded.attempts, holder = excluded.holder";
+DO UPDATE SET due_ms = CASE schedule.attempts WHEN -1 THEN schedule.due_ms ELSE excluded.due_ms END,
+  attempts = CASE schedule.attempts WHEN -1 THEN -1 ELSE excluded.attempts END, holder = excluded.holder";
 
 pub const UNSCHEDULE: &str = "
 DELETE FROM schedule s USING unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS g (endpoint, message, manual)

@@ -52,7 +52,7 @@ pub fn append(
     ])?;
     for endpoint in &message.ordered {
         let delivery = DeliveryKey { message: id, endpoint: *endpoint, manual: false };
-        schedule(tx, &Scheduled { delivery, due_ms: message.deliver.due_ms(message.created_ms), attempts: 0 })?;
+        schedule(tx, &Scheduled { delivery, due_ms: message.due_ms, attempts: 0 })?;
     }
     for endpoint in &message.polled {
         tx.prepare_cached("INSERT INTO polled VALUES (?, ?)")?.execute(params![endpoint.0, id.0])?;

@@ -5,15 +5,12 @@ use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
 use crate::message::MOST_VARIABLES;
 use crate::message::{
-    Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable,
+    Attempt, AttemptOutcome, BY_HAND, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable,
 };
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
 use rusqlite::types::{ToSql, ToSqlOutput, Value as Stored};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params, params_from_iter};
-
-/// Deliveries by hand that one page brings beside those in line.
-const BY_HAND: i64 = 50;
 
 impl ToSql for Value {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
@@ -227,7 +224,7 @@ pub fn due_in_order(conn: &Connection, endpoint: EndpointId, until_ms: i64, limi
             "SELECT message, manual, due_ms, attempts FROM schedule INDEXED BY schedule_manual
              WHERE endpoint = ? AND due_ms <= ? AND manual ORDER BY due_ms LIMIT ?",
         )?
-        .query_map(params![endpoint.0, until_ms, BY_HAND], scheduled)?
+        .query_map(params![endpoint.0, until_ms, BY_HAND as i64], scheduled)?
         .collect::<Result<_>>()?;
     let mut in_line = conn.prepare_cached(
         "SELECT message, manual, due_ms, attempts FROM schedule

@@ -2,7 +2,7 @@
 
 use super::append::add_endpoint;
 use crate::id::AttemptId;
-use crate::message::{AttemptRecord, DeliveryKey, Scheduled, Setting};
+use crate::message::{AttemptRecord, DeliveryKey, SKIPPED, Scheduled, Setting};
 use rusqlite::{Result, Transaction, params};
 
 /// Adds an attempt and what follows from it: on the happy path one insert, nothing else.
@@ -56,18 +56,19 @@ fn set(tx: &Transaction<'_>, setting: &Setting) -> Result<()> {
     Ok(())
 }
 
-/// Puts a delivery in the schedule, or moves it there.
+/// Puts a delivery in the schedule, or moves it there. One that was left out stays so.
 pub fn schedule(tx: &Transaction<'_>, row: &Scheduled) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO schedule (endpoint, message, manual, due_ms, attempts) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms, attempts = excluded.attempts",
+         ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms, attempts = excluded.attempts WHERE schedule.attempts <> ?",
     )?
     .execute(params![
         row.delivery.endpoint.0,
         row.delivery.message.0,
         row.delivery.manual,
         row.due_ms,
-        row.attempts
+        row.attempts,
+        SKIPPED
     ])?;
     Ok(())
 }

@@ -115,6 +115,7 @@ impl World {
             class: 90,
             routing: self.store.directory().app(self.app).unwrap().routing,
             created_ms: NOW,
+            due_ms: NOW,
             idempotency: None,
             credential: None,
         }
