@@ -109,7 +109,8 @@ impl Accept {
         idempotency: Option<Idempotency>,
         render: Render<'_, Task>,
     ) -> Result<Made<Task>, Refusal> {
-        if self.store.running_tasks(Some(app)).await?.len() >= MOST {
+        let running = self.store.running_tasks(Some(app)).await?;
+        if running.iter().filter(|task| task.env == caller.env).count() >= MOST {
             let detail = format!("{MOST} jobs of this application are running; wait until some are done");
             return Err(Refusal::TooMany { code: "too_many_tasks", detail });
         }
