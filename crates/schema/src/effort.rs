@@ -63,7 +63,7 @@ struct Effort<'a> {
 }
 
 impl<'a> Effort<'a> {
-    /// What references may name. One that leads to nothing is refused, for nobody knows what it asks for.
+    /// What references may name.
     fn names_in(&mut self, schema: &'a Value) -> Result<(), String> {
         let mut waiting = vec![schema];
         while let Some(value) = waiting.pop() {
@@ -96,6 +96,7 @@ impl<'a> Effort<'a> {
         }
     }
 
+    /// Nobody knows what one asks for that leads out of the schema.
     fn references_lead_somewhere(&self, rules: &Map<String, Value>) -> Result<(), String> {
         let references = REFERENCES.iter().filter_map(|keyword| rules.get(*keyword)?.as_str());
         let lost = references.filter(|reference| !is_of_json_schema(reference) && self.target(reference).is_none());
