@@ -6,14 +6,12 @@
 
 use crate::health::Health;
 use crate::job::Job;
+use crate::lane_settings::LaneSettings;
 use crate::line::Line;
 use crate::pace::Pace;
-use postrider_store::AppEntry;
-use postrider_store::config::Endpoint;
-use postrider_store::id::{AppId, MessageId};
+use postrider_store::id::MessageId;
 use postrider_store::message::{BY_HAND, DeliveryKey, Due, Retry, SKIPPED, Scheduled};
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 
 /// Deliveries that wait in memory for one endpoint; more wait in the store.
 pub const READY_LIMIT: usize = 1_000;
@@ -21,30 +19,11 @@ pub const READY_LIMIT: usize = 1_000;
 const READY_LOW: usize = 200;
 /// Deliveries that one page brings.
 const PAGE: usize = 500;
-/// Attempts at once to an endpoint that sets no limit of its own.
-const DEFAULT_CONCURRENCY: u32 = 64;
 const FIRST_WINDOW: u32 = 8;
 /// How often the front of a line that is held is read again, for what other nodes may have changed.
 const LOOK_MS: i64 = 15_000;
 /// How long an owned lane with limits is kept after its last attempt.
 const KEEP_MS: i64 = 30_000;
-
-/// What of an endpoint's settings the lane needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneSettings {
-    pub app: AppId,
-    pub max_concurrency: u32,
-    /// Attempts a second.
-    pub rate: Option<u16>,
-    /// Attempts a second of all endpoints of the application together.
-    pub app_rate: Option<u16>,
-    /// Deleted or disabled: what waits is cancelled, whenever it is due.
-    pub gone: bool,
-    /// Has limits that hold over all nodes: then only the node that owns the lane sends to it.
-    pub limited: bool,
-    /// One delivery at a time, in the order in which the store has them, where all of them lie.
-    pub ordered: bool,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -413,43 +392,10 @@ fn key(delivery: DeliveryKey) -> (MessageId, bool) {
     (delivery.message, delivery.manual)
 }
 
-/// What the configuration says of an endpoint; `before` is its lane, if it has one, and `shared` whether
-/// there may be other nodes.
-pub fn lane_settings(
-    found: Option<&(Arc<AppEntry>, Arc<Endpoint>)>,
-    before: Option<&Lane>,
-    shared: bool,
-) -> LaneSettings {
-    match found {
-        Some((app, endpoint)) => LaneSettings {
-            app: app.app.id,
-            max_concurrency: endpoint.settings.max_concurrency.map_or(DEFAULT_CONCURRENCY, u32::from).max(1),
-            rate: endpoint.settings.throttle_rate,
-            app_rate: app.app.settings.throttle_rate,
-            gone: endpoint.settings.disabled,
-            limited: shared
-                && (endpoint.settings.throttle_rate.is_some()
-                    || endpoint.settings.max_concurrency.is_some()
-                    || endpoint.settings.ordered
-                    || app.app.settings.throttle_rate.is_some()),
-            ordered: endpoint.settings.ordered,
-        },
-        None => LaneSettings {
-            app: before.map_or(AppId(0), |lane| lane.settings.app),
-            max_concurrency: DEFAULT_CONCURRENCY,
-            rate: None,
-            app_rate: None,
-            gone: true,
-            limited: false,
-            ordered: false,
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postrider_store::id::EndpointId;
+    use postrider_store::id::{AppId, EndpointId};
 
     fn settings() -> LaneSettings {
         LaneSettings {

@@ -16,6 +16,7 @@ mod happening;
 mod health;
 mod job;
 mod lane;
+mod lane_settings;
 mod line;
 mod log;
 mod metrics;

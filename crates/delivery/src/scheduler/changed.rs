@@ -2,7 +2,8 @@
 
 use super::Scheduler;
 use crate::health::Verdict;
-use crate::lane::{Lane, lane_settings};
+use crate::lane::Lane;
+use crate::lane_settings::lane_settings;
 use postrider_store::config::{Application, Change};
 use postrider_store::id::EndpointId;
 use postrider_store::message::DeliveryKey;

@@ -3,7 +3,7 @@
 
 use super::session::Param;
 use super::skew::Skew;
-use crate::message::NewMessage;
+use crate::message::{Deliver, NewMessage};
 use tokio_postgres::types::Type;
 
 /// Rows in the schedule for the messages that were inserted, in their order.
@@ -34,7 +34,9 @@ impl OfMessages {
         for endpoint in &message.ordered {
             self.messages.push(id);
             self.endpoints.push(endpoint.0);
-            self.due.push(skew.to_database(message.due_ms) - MARGIN_MS);
+            // One that is for later goes out no earlier.
+            let margin_ms = if message.deliver == Deliver::AtOnce { MARGIN_MS } else { 0 };
+            self.due.push(skew.to_database(message.due_ms) - margin_ms);
         }
     }
 
