@@ -23,6 +23,14 @@ pub struct EventTypeDraft {
     pub settings: EventTypeSettings,
 }
 
+/// An event type as [`Accept::put_event_type`] left it.
+#[derive(Clone, Debug)]
+pub struct PutEventType {
+    pub row: EventType,
+    /// Whether it was not there before.
+    pub is_new: bool,
+}
+
 impl Accept {
     /// The event types that the caller sees, by name.
     pub fn event_types(&self, caller: Caller) -> Vec<Arc<EventType>> {
@@ -48,14 +56,11 @@ impl Accept {
         render: Render<'_, EventType>,
     ) -> Result<Made<EventType>, Refusal> {
         check_event_type(&draft)?;
-        if self.store.directory().event_types(caller.env).len() >= MOST {
-            return Err(Refusal::TooMany {
-                code: "too_many_event_types",
-                detail: format!("there are {MOST} event types already; delete some first"),
-            });
-        }
         // One that was archived is taken up again.
         let before = self.store.directory().event_type(caller.env, &draft.name).filter(|row| row.settings.archived);
+        if before.is_none() {
+            self.has_room(caller)?;
+        }
         let row = self.event_type_row(caller, draft, before.as_deref());
         let change = Change::PutEventType { row: row.clone(), based_on: before.map(|row| row.version) };
         self.make(NO_APP, change, row, idempotency, render).await
@@ -67,15 +72,19 @@ impl Accept {
         caller: Caller,
         name: &str,
         edit: impl Fn(Option<&EventType>) -> Result<EventTypeSettings, Refusal>,
-    ) -> Result<EventType, Refusal> {
+    ) -> Result<PutEventType, Refusal> {
         for _ in 0..TRIES {
             let before = self.store.directory().event_type(caller.env, name);
             let draft = EventTypeDraft { name: name.to_owned(), settings: edit(before.as_deref())? };
             check_event_type(&draft)?;
+            let is_new = before.is_none();
+            if is_new {
+                self.has_room(caller)?;
+            }
             let row = self.event_type_row(caller, draft, before.as_deref());
             let based_on = before.map(|row| row.version);
             match self.store.change(NO_APP, Change::PutEventType { row: row.clone(), based_on }, None).await {
-                Ok(_) => return Ok(row),
+                Ok(_) => return Ok(PutEventType { row, is_new }),
                 Err(ChangeError::Outdated | ChangeError::Taken) => continue,
                 Err(error) => return Err(error.into()),
             }
@@ -88,6 +97,17 @@ impl Accept {
         let change = Change::DeleteEventType { env: caller.env, name: name.to_owned() };
         self.store.change(NO_APP, change, None).await?;
         Ok(())
+    }
+
+    /// Whether one more event type may be registered.
+    fn has_room(&self, caller: Caller) -> Result<(), Refusal> {
+        if self.store.directory().event_type_count(caller.env) < MOST {
+            return Ok(());
+        }
+        Err(Refusal::TooMany {
+            code: "too_many_event_types",
+            detail: format!("there are {MOST} event types already; delete some first"),
+        })
     }
 
     fn event_type_row(&self, caller: Caller, draft: EventTypeDraft, before: Option<&EventType>) -> EventType {

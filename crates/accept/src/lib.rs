@@ -45,7 +45,7 @@ pub use batch::MOST_IN_BATCH;
 pub use caller::{Caller, Right};
 pub use endpoint::{EndpointDraft, Rotation};
 pub use environment::{EnvironmentDraft, FIRST_ENV};
-pub use event_type::EventTypeDraft;
+pub use event_type::{EventTypeDraft, PutEventType};
 pub use example::ExampleDraft;
 pub use idempotency::Idempotency;
 pub use integration::IntegrationDraft;

@@ -20,7 +20,8 @@ struct Inner {
     apps: BTreeMap<AppId, Arc<AppEntry>>,
     app_uids: HashMap<(EnvId, String), AppId>,
     endpoint_apps: HashMap<EndpointId, AppId>,
-    event_types: BTreeMap<(EnvId, String), Arc<EventType>>,
+    /// The event types of each environment, by name.
+    event_types: HashMap<EnvId, BTreeMap<String, Arc<EventType>>>,
     keys: BTreeMap<KeyId, Arc<ApiKey>>,
     key_hashes: HashMap<[u8; 32], KeyId>,
     /// The tokens of each application.
@@ -110,12 +111,15 @@ impl Directory {
         let inner = self.read();
         let apps = inner.apps.keys().filter(|id| !apps.contains(id));
         let endpoints = inner.endpoint_apps.keys().filter(|id| !endpoints.contains(id));
-        let event_types = inner.event_types.keys().filter(|key| !event_types.contains(key));
+        let named = |(env, rows): (&EnvId, &BTreeMap<String, _>)| {
+            rows.keys().map(|name| (*env, name.clone())).collect::<Vec<_>>()
+        };
+        let event_types = inner.event_types.iter().flat_map(named).filter(|key| !event_types.contains(key));
         let deletions = endpoints.map(|endpoint| Change::DeleteEndpoint { endpoint: *endpoint, version: 0 });
         let deletions = deletions.chain(apps.map(|app| Change::DeleteApplication { app: *app, version: 0 }));
         let environments = inner.environments.keys().filter(|id| !environments.contains(id));
         let deletions = deletions.chain(environments.map(|env| Change::DeleteEnvironment(*env)));
-        let gone = |(env, name): &(EnvId, String)| Change::DeleteEventType { env: *env, name: name.clone() };
+        let gone = |(env, name)| Change::DeleteEventType { env, name };
         deletions.chain(event_types.map(gone)).collect()
     }
 
@@ -131,12 +135,16 @@ impl Directory {
     }
 
     pub fn event_type(&self, env: EnvId, name: &str) -> Option<Arc<EventType>> {
-        self.read().event_types.get(&(env, name.to_owned())).cloned()
+        self.read().event_types.get(&env)?.get(name).cloned()
     }
 
     /// The event types of an environment by name.
     pub fn event_types(&self, env: EnvId) -> Vec<Arc<EventType>> {
-        self.read().event_types.values().filter(|row| row.env == env).cloned().collect()
+        self.read().event_types.get(&env).map(|rows| rows.values().cloned().collect()).unwrap_or_default()
+    }
+
+    pub fn event_type_count(&self, env: EnvId) -> usize {
+        self.read().event_types.get(&env).map_or(0, BTreeMap::len)
     }
 
     /// The key with this hash, in force or not.
@@ -177,10 +185,12 @@ impl Directory {
             Change::DeleteEndpoint { endpoint, version } => inner.remove_endpoint(endpoint, version),
             Change::SetFailing { endpoint, since_ms } => inner.set_failing(endpoint, since_ms),
             Change::PutEventType { row, .. } => {
-                inner.event_types.insert((row.env, row.name.clone()), Arc::new(row));
+                inner.event_types.entry(row.env).or_default().insert(row.name.clone(), Arc::new(row));
             }
             Change::DeleteEventType { env, name } => {
-                inner.event_types.remove(&(env, name));
+                if let Some(rows) = inner.event_types.get_mut(&env) {
+                    rows.remove(&name);
+                }
             }
             Change::PutEnvironment { row, .. } => {
                 inner.environments.insert(row.id, Arc::new(row));
@@ -254,7 +264,7 @@ impl Inner {
 
     fn remove_environment(&mut self, env: EnvId) {
         self.environments.remove(&env);
-        self.event_types.retain(|(of, _), _| *of != env);
+        self.event_types.remove(&env);
         self.remove_keys(|key| key.env == env);
     }
 

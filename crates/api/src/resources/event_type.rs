@@ -273,9 +273,9 @@ async fn update(
         given.payload_validation = given.payload_validation.or(before.map(|row| row.settings.validation.into()));
         given.try_into().map_err(as_refusal)
     };
-    let row = api.accept.put_event_type(auth.0, &name, edit).await?;
-    let status = if row.created_ms == row.updated_ms { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(shown(&row))).into_response())
+    let put = api.accept.put_event_type(auth.0, &name, edit).await?;
+    let status = if put.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(shown(&put.row))).into_response())
 }
 
 /// Patch Event Type
@@ -294,7 +294,7 @@ async fn patch(
         let before = before.map(EventTypeUpdate::from).unwrap_or_default();
         patched(&before, &patch).and_then(EventTypeSettings::try_from).map_err(as_refusal)
     };
-    Ok(Json(shown(&api.accept.put_event_type(auth.0, &name, edit).await?)))
+    Ok(Json(shown(&api.accept.put_event_type(auth.0, &name, edit).await?.row)))
 }
 
 /// A patch with a single flag as one with a list of them.

@@ -1,8 +1,9 @@
 //! Making what may be there already, and changing a part of it.
 
-use super::started;
+use super::{on_a_clock, started};
 use postrider_testkit::app::id;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn an_application_is_got_or_created() {
@@ -16,7 +17,8 @@ async fn an_application_is_got_or_created() {
 
 #[tokio::test]
 async fn put_makes_what_is_not_there_and_replaces_what_is() {
-    let (app, receiver) = started().await;
+    // The clock stands still: what is new and what is replaced must not be told by the time.
+    let (app, _, receiver) = on_a_clock().await;
     let made = app.put("/api/v1/app/acme", json!({"name": "Acme", "throttleRate": 9})).await.expect(201);
     assert_eq!(made["uid"], "acme");
     let put = app.put("/api/v1/app/acme", json!({"name": "Acme Inc", "uid": "acme"})).await.expect(200);
@@ -105,4 +107,34 @@ async fn an_archived_event_type_is_taken_up_again() {
     for name in ["..", "a/../b"] {
         app.post("/api/v1/event-type", json!({"name": name, "description": "x"})).await.expect(422);
     }
+}
+
+#[tokio::test]
+async fn the_most_event_types_are_ten_thousand_however_they_are_made() {
+    let (app, _) = started().await;
+    let mut clients = JoinSet::new();
+    for first in 0..40 {
+        let client = app.client.clone();
+        clients.spawn(async move {
+            for n in (first..10_000).step_by(40) {
+                client.put(&path_of(n), json!({"description": "x"})).await.expect(201);
+            }
+        });
+    }
+    clients.join_all().await;
+    assert_eq!(
+        app.put(&path_of(10_000), json!({"description": "x"})).await.expect(429)["code"],
+        "too_many_event_types"
+    );
+    let one_more = json!({"name": "n10000", "description": "x"});
+    let refused = app.post("/api/v1/event-type", one_more.clone()).await.expect(429);
+    assert_eq!(refused["code"], "too_many_event_types");
+    // What is there can still be changed, and what is taken away makes room.
+    app.put(&path_of(7), json!({"description": "y"})).await.expect(200);
+    app.delete(&format!("{}?expunge=true", path_of(7))).await.expect(204);
+    app.post("/api/v1/event-type", one_more).await.expect(201);
+}
+
+fn path_of(n: usize) -> String {
+    format!("/api/v1/event-type/n{n}")
 }
