@@ -4,17 +4,19 @@ use crate::answer::{self, Taken};
 use crate::compose::{Composer, Stopped, Subject};
 use crate::job::Job;
 use crate::render::not_loaded;
+use crate::state::KeptError;
 use bytes::Bytes;
 use postrider_clock::Clock;
-use postrider_contract::{Answer, Book, Contract, Outcome};
+use postrider_contract::{Answer, Book, Contract, Outcome, Request};
 use postrider_egress::{Call, Egress, Reply, SendError};
 use postrider_store::config::Endpoint;
 use postrider_store::message::{
     self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, SKIPPED, Scheduled,
 };
-use postrider_store::{AppEntry, Store};
+use postrider_store::{AppEntry, Store, StoreError};
 use postrider_template::Variables;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long to wait for a database that is away.
@@ -28,6 +30,17 @@ pub struct Tools {
     pub contracts: Arc<Book>,
     pub composer: Composer,
     pub clock: Clock,
+    /// The process is to end: nobody waits any longer.
+    pub stopping: AtomicBool,
+}
+
+impl Tools {
+    /// A moment, after which it may be there again: that it was away is no try of a message. `None`: the process is to
+    /// end.
+    async fn wait_for_database(&self) -> Option<()> {
+        self.clock.sleep_until(self.clock.steady_ms() + AGAIN_MS).await;
+        (!self.stopping.load(Ordering::Relaxed)).then_some(())
+    }
 }
 
 /// An attempt that ended, for the scheduler to act on.
@@ -109,8 +122,10 @@ impl Ended {
     }
 }
 
-/// Makes one attempt. `random` decides the jitter of its retry.
-pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
+/// Makes one attempt. `random` decides the jitter of its retry. `None`: the database is away and the process is to end,
+/// so nothing was done, and the delivery is there at the next start.
+pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
+    let message = message(tools, job).await?;
     let started_ms = tools.clock.wall_ms();
     let started = tools.clock.steady_ms();
     let found = tools.store.directory().endpoint(job.delivery.endpoint);
@@ -118,7 +133,12 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
         None => Ended::cancelled("the endpoint was deleted"),
         Some((_, endpoint)) if endpoint.settings.disabled || job.gone => Ended::cancelled("the endpoint is disabled"),
         Some(_) if job.attempts == SKIPPED => Ended::cancelled("it was left out by hand"),
-        Some((app, endpoint)) => run(tools, job, app, endpoint).await,
+        Some((app, endpoint)) => match &message {
+            Ok(Some(message)) => run(tools, job, (app, endpoint), message).await?,
+            Ok(None) => Ended::over("the message is no longer kept"),
+            // Nothing was sent: this is our own trouble, and worth another try.
+            Err(error) => Ended::failed("cancelled", error.to_string(), Outcome::Retry),
+        },
     };
     let now = tools.clock.steady_ms();
     let tries = job.attempts.saturating_add(1);
@@ -126,7 +146,8 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
         (Some((_, endpoint)), Outcome::Retry) => retry(tools, endpoint, tries, random, ended.retry_after, now),
         _ => None,
     };
-    let next = if retry.is_none() && !ended.ends_chain { next(tools, job, now).await } else { None };
+    let message = message.ok().flatten().filter(|_| retry.is_none() && !ended.ends_chain);
+    let next = message.and_then(|message| next(job, &message, now));
     let effect = Effect {
         success: ended.outcome.success,
         real: ended.real,
@@ -147,35 +168,37 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Finished {
         reply: ended.reply,
         settings: ended.settings,
     };
-    Finished { record, tries, effect }
+    Some(Finished { record, tries, effect })
 }
 
-async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> Ended {
+/// `None` as [`attempt`] says it.
+async fn run(tools: &Tools, job: &Job, (app, endpoint): (&AppEntry, &Endpoint), message: &Message) -> Option<Ended> {
     let Some(contract) = tools.contracts.get(&endpoint.settings.contract) else {
-        return Ended::failed("template", not_loaded(&endpoint.settings.contract), Outcome::Fail);
+        return Some(Ended::failed("template", not_loaded(&endpoint.settings.contract), Outcome::Fail));
     };
-    let message = match message(tools, job).await {
-        Ok(Some(message)) if message.deliver == Deliver::Cancelled => {
-            return Ended::over("the message was cancelled");
+    if message.deliver == Deliver::Cancelled {
+        return Some(Ended::over("the message was cancelled"));
+    }
+    if message.payload.is_empty() {
+        return Some(Ended::over("the message's payload was removed"));
+    }
+    let kept = loop {
+        match tools.composer.renderer.kept(app, endpoint, message).await {
+            Ok(kept) => break kept,
+            Err(KeptError::Store(StoreError::Unavailable)) => tools.wait_for_database().await?,
+            Err(error) => return Some(Ended::failed("cancelled", error.to_string(), Outcome::Retry)),
         }
-        Ok(Some(message)) if message.payload.is_empty() => {
-            return Ended::over("the message's payload was removed");
-        }
-        Ok(Some(message)) => message,
-        Ok(None) => return Ended::over("the message is no longer kept"),
-        // Nothing was sent: this is our own trouble, and worth another try.
-        Err(reason) => return Ended::failed("cancelled", reason, Outcome::Retry),
-    };
-    let kept = match tools.composer.renderer.kept(app, endpoint, &message).await {
-        Ok(kept) => kept,
-        Err(reason) => return Ended::failed("cancelled", reason, Outcome::Retry),
     };
     let now_ms = tools.clock.wall_ms();
-    let subject = Subject { app, endpoint, message: &message, kept: &kept, attempt: job.attempts + 1, now_ms };
-    let request = match tools.composer.compose(subject).await {
-        Ok(request) => request,
-        Err(stopped) => return Ended::stopped(&stopped),
-    };
+    let subject = Subject { app, endpoint, message, kept: &kept, attempt: job.attempts + 1, now_ms };
+    Some(match tools.composer.compose(subject).await {
+        Ok(request) => send(tools, contract, subject, request).await,
+        Err(stopped) => Ended::stopped(&stopped),
+    })
+}
+
+async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request: Request) -> Ended {
+    let Subject { endpoint, message, .. } = subject;
     let seconds = match contract.timeout() {
         rule if rule.fixed => rule.seconds,
         rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
@@ -195,7 +218,7 @@ async fn run(tools: &Tools, job: &Job, app: &AppEntry, endpoint: &Endpoint) -> E
                 Some(response) => Box::pin(complain(tools, endpoint, response, ended)).await,
                 None => ended,
             };
-            if wants_more(contract, endpoint, &message) {
+            if wants_more(contract, endpoint, message) {
                 let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
                 let body = ended.response.clone();
                 let taken = ended.outcome.success.then_some(Taken { content_type, body: &body });
@@ -220,17 +243,10 @@ fn wants_more(contract: &Contract, endpoint: &Endpoint, message: &Message) -> bo
 }
 
 /// The delivery that begins when this one has ended and let the message pass on. A resend by hand is nobody's turn.
-async fn next(tools: &Tools, job: &Job, now_ms: i64) -> Option<Scheduled> {
+fn next(job: &Job, message: &Message, now_ms: i64) -> Option<Scheduled> {
     if job.delivery.manual {
         return None;
     }
-    let message = loop {
-        match message(tools, job).await {
-            Ok(message) => break message?,
-            // Without it nobody would be next; and what ended here can't be written before the database is back.
-            Err(_) => tools.clock.sleep_until(tools.clock.steady_ms() + AGAIN_MS).await,
-        }
-    };
     let place = message.chain.iter().position(|endpoint| *endpoint == job.delivery.endpoint)?;
     let endpoint = *message.chain.get(place + 1)?;
     let delivery = DeliveryKey { message: message.id, endpoint, manual: false };
@@ -254,12 +270,17 @@ async fn complain(tools: &Tools, endpoint: &Endpoint, response: Variables, ended
     Ended { outcome, judged: Outcome::Fail, ends_chain: false, ..ended }
 }
 
-async fn message(tools: &Tools, job: &Job) -> Result<Option<Arc<Message>>, String> {
+/// `None` as [`attempt`] says it.
+async fn message(tools: &Tools, job: &Job) -> Option<Result<Option<Arc<Message>>, StoreError>> {
     if let Some(held) = &job.message {
-        return Ok(Some(held.message.clone()));
+        return Some(Ok(Some(held.message.clone())));
     }
-    let read = tools.store.message_by_id(job.delivery.message).await;
-    read.map(|message| message.map(Arc::new)).map_err(|error| error.to_string())
+    loop {
+        match tools.store.message_by_id(job.delivery.message).await {
+            Err(StoreError::Unavailable) => tools.wait_for_database().await?,
+            read => return Some(read.map(|message| message.map(Arc::new))),
+        }
+    }
 }
 
 fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {

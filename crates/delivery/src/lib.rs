@@ -36,3 +36,4 @@ pub use notice::{NoticeOptions, Notices};
 pub use query::GraphQl;
 pub use render::Renderer;
 pub use scheduler::{Delivery, Options};
+pub use state::KeptError;

@@ -4,7 +4,8 @@ use crate::render::{Renderer, not_loaded};
 use postrider_contract::{Contract, Kept, KeptFor, MessageView, Setting};
 use postrider_store::config::Endpoint;
 use postrider_store::message::{self, Message};
-use postrider_store::{AppEntry, Store};
+use postrider_store::{AppEntry, Store, StoreError};
+use thiserror::Error;
 
 /// A message as a contract sees it; `id` is its text.
 pub fn view<'a>(id: &'a str, message: &'a Message) -> MessageView<'a> {
@@ -17,16 +18,26 @@ pub fn view<'a>(id: &'a str, message: &'a Message) -> MessageView<'a> {
     }
 }
 
+/// Why there is no telling what earlier responses set.
+#[derive(Debug, Error)]
+pub enum KeptError {
+    #[error("{0}")]
+    Contract(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Renderer {
     /// What earlier responses set for whoever a message is about.
-    pub async fn kept(&self, app: &AppEntry, endpoint: &Endpoint, message: &Message) -> Result<Vec<Kept>, String> {
-        let contract = self.contract(endpoint).ok_or_else(|| not_loaded(&endpoint.settings.contract))?;
+    pub async fn kept(&self, app: &AppEntry, endpoint: &Endpoint, message: &Message) -> Result<Vec<Kept>, KeptError> {
+        let not_loaded = || KeptError::Contract(not_loaded(&endpoint.settings.contract));
+        let contract = self.contract(endpoint).ok_or_else(not_loaded)?;
         if !contract.has_state() {
             return Ok(vec![]);
         }
-        let Some(subject) = subject(self.store(), contract, message)? else { return Ok(vec![]) };
-        let variables =
-            self.store().variables(app.app.id, Some(endpoint.id), subject).await.map_err(|e| e.to_string())?;
+        let subject = subject(self.store(), contract, message).map_err(KeptError::Contract)?;
+        let Some(subject) = subject else { return Ok(vec![]) };
+        let variables = self.store().variables(app.app.id, Some(endpoint.id), subject).await?;
         let kept = variables.into_iter().map(|variable| Kept {
             name: variable.name,
             value: variable.value.into(),

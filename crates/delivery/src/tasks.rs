@@ -19,8 +19,8 @@ pub struct Page {
 
 /// News from the tasks that the scheduler started.
 pub enum News {
-    /// With the tenure in which the attempt began.
-    Finished(Tenure, Box<Finished>),
+    /// With the tenure in which the attempt began; `None`: it was given up, for the process is to end.
+    Finished(Tenure, Option<Box<Finished>>),
     Page(Tenure, Page),
     /// Endpoints with waiting deliveries.
     Swept(Vec<(EndpointId, i64)>),

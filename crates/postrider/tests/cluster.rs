@@ -2,7 +2,7 @@
 // How long things really take is what some of these tests are about.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
-use postrider_testkit::app::{Client, eventually};
+use postrider_testkit::app::{Client, eventually, id};
 use postrider_testkit::certs::Authority;
 use postrider_testkit::cutter::Cutter;
 use postrider_testkit::load::Load;
@@ -13,6 +13,8 @@ use postrider_testkit::{database, network, packages};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
 
@@ -212,6 +214,36 @@ async fn a_commit_whose_outcome_is_unknown_is_read_back() {
     let repeats = receiver.ids("/steady").values().filter(|count| **count > 1).count();
     println!("{messages} messages, {} commits cut, {repeats} arrived more than once, none missing", cutter.cuts());
     assert_eq!(repeats, 0, "no outcome was lost, so nothing was sent again");
+}
+
+/// Its endpoint has no retries, so that a try that failed would be the last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_the_database_did_not_give_in_time_is_not_given_up() {
+    let Some(url) = database::fresh() else { return };
+    let (address, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
+    let (host, port) = address.split_once(':').unwrap();
+    let cutter = Cutter::start(host.to_owned(), port.parse().unwrap()).await;
+    let server = node(&format!("postgres://postgres@127.0.0.1:{}/{name}", cutter.port)).start().await;
+    let receiver = Receiver::start().await;
+    receiver.answer("/hook", Answer::status(200).delay(Duration::from_secs(1)));
+    let app = server.client.application().await;
+    let form = json!({"url": receiver.url("/hook"), "maxConcurrency": 1, "retrySchedule": []});
+    server.client.endpoint(&app, form).await;
+    // For later, so that each is read when it is sent.
+    let at = (OffsetDateTime::now_utc() + Duration::from_secs(2)).format(&Rfc3339).unwrap();
+    let mut messages = Vec::new();
+    for n in 0..3 {
+        let message = json!({"eventType": "a", "payload": {"n": n}, "deliverAt": at});
+        messages.push(id(&server.client.post(&format!("/api/v1/app/{app}/msg"), message).await.expect(202)));
+    }
+    receiver.wait_for("/hook", 1).await;
+    cutter.fall_silent();
+    receiver.expect_silence("/hook", Duration::from_secs(2)).await;
+    cutter.break_off();
+    for message in &messages {
+        let delivered = eventually(async || server.client.states(&app, message).await == ["success"]).await;
+        assert!(delivered, "{message}: {:?}", server.client.states(&app, message).await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

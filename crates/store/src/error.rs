@@ -91,15 +91,6 @@ impl OpenError {
     }
 }
 
-impl From<tokio_postgres::Error> for StoreError {
-    fn from(error: tokio_postgres::Error) -> StoreError {
-        match error.as_db_error() {
-            Some(_) => StoreError::Database(with_cause(&error)),
-            None => StoreError::Unavailable,
-        }
-    }
-}
-
 /// The error with what caused it: the driver's own words alone are "db error".
 pub(crate) fn with_cause(error: &tokio_postgres::Error) -> String {
     match std::error::Error::source(error) {

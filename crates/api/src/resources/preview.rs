@@ -7,7 +7,7 @@ use crate::error::{ApiError, Errors};
 use crate::text::EventTypeName;
 use axum::Json;
 use axum::extract::{Path, State};
-use postrider_delivery::Subject;
+use postrider_delivery::{KeptError, Subject};
 use postrider_store::config::Endpoint;
 use postrider_store::id::MessageId;
 use postrider_store::message::{Deliver, Message};
@@ -88,7 +88,10 @@ async fn preview(
     let mut endpoint = Endpoint::clone(&endpoint);
     endpoint.settings.query_as = api.accept.identity(auth.0);
     let makes_none = |reason: String| ApiError::field("payload", format!("makes no request: {reason}"));
-    let kept = api.composer.renderer.kept(&entry, &endpoint, &message).await.map_err(makes_none)?;
+    let kept = api.composer.renderer.kept(&entry, &endpoint, &message).await.map_err(|error| match error {
+        KeptError::Contract(reason) => makes_none(reason),
+        KeptError::Store(error) => error.into(),
+    })?;
     let subject = Subject { app: &entry, endpoint: &endpoint, message: &message, kept: &kept, attempt: 1, now_ms };
     let request = api.composer.compose(subject).await;
     let request = request.map_err(|stopped| makes_none(stopped.to_string()))?;

@@ -93,7 +93,7 @@ impl Scheduler {
                 let (tools, news) = (self.tools.clone(), self.news_sender.clone());
                 tokio::spawn(async move {
                     let finished = attempt(&tools, &job, random).await;
-                    let _ = news.send(News::Finished(tenure, Box::new(finished)));
+                    let _ = news.send(News::Finished(tenure, finished.map(Box::new)));
                 });
             }
             self.turn(endpoint, now);

@@ -30,7 +30,7 @@ use postrider_store::{Event, Store, Tenure};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -136,6 +136,7 @@ impl Scheduler {
                 contracts: options.contracts,
                 composer: options.composer,
                 clock: options.clock,
+                stopping: AtomicBool::new(false),
             }),
             events: options.events,
             questions,
@@ -172,7 +173,7 @@ impl Scheduler {
             let wake = [first, self.paces.next_wake()].into_iter().flatten().fold(self.next_tick, i64::min);
             tokio::select! {
                 biased;
-                _ = &mut stopped, if !self.draining => self.draining = true,
+                _ = &mut stopped, if !self.draining => self.drain(),
                 Some(question) = self.questions.recv() => self.answer(question),
                 n = self.news.recv_many(&mut news, 256) => if n == 0 { break },
                 n = self.events.recv_many(&mut events, 16) => if n == 0 { break },
@@ -186,13 +187,20 @@ impl Scheduler {
         self.tools.store.flush().await;
     }
 
+    fn drain(&mut self) {
+        self.draining = true;
+        self.tools.stopping.store(true, Ordering::Relaxed);
+    }
+
     fn take_news(&mut self, news: &mut Vec<News>) {
         let mut records = Vec::new();
         for news in news.drain(..) {
             match news {
                 // Others do it again: what a node does after it was given up counts no more.
                 News::Finished(tenure, _) if tenure != self.tenure => self.running -= 1,
-                News::Finished(_, finished) => {
+                // There is no other attempt in this process.
+                News::Finished(_, None) => self.running -= 1,
+                News::Finished(_, Some(finished)) => {
                     self.metrics.finished(&finished);
                     if let Some(notices) = self.notices.as_ref() {
                         notices.failed(&finished.record);

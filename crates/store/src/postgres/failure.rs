@@ -1,7 +1,7 @@
-//! What an error of the database means for a commit.
+//! What an error of the database means: for a commit, and for what is read.
 
 use crate::backend::CommitError;
-use crate::error::with_cause;
+use crate::error::{StoreError, with_cause};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -17,10 +17,23 @@ pub fn commit_error(error: Error) -> CommitError {
             CommitError::Deadlock
         }
         code if *code == SqlState::DISK_FULL => CommitError::Full,
-        // 57P..: shutting down, starting up, crashed; 08...: the connection; 25P03: it took too long;
-        // 53300: too many connections; 25006: a standby that took over for a moment.
-        code if ["57P", "08"].iter().any(|class| code.code().starts_with(class)) => CommitError::Unknown,
-        code if ["25P03", "53300", "25006"].contains(&code.code()) => CommitError::Unknown,
+        code if is_away(code) => CommitError::Unknown,
         _ => CommitError::Rejected(with_cause(&error)),
     }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> StoreError {
+        match error.as_db_error() {
+            Some(db) if !is_away(db.code()) => StoreError::Database(with_cause(&error)),
+            _ => StoreError::Unavailable,
+        }
+    }
+}
+
+/// 57P..: shutting down, starting up, crashed; 08...: the connection; 25P03: it took too long; 53300: too many
+/// connections; 25006: a standby that took over for a moment.
+fn is_away(code: &SqlState) -> bool {
+    let code = code.code();
+    ["57P", "08"].iter().any(|class| code.starts_with(class)) || ["25P03", "53300", "25006"].contains(&code)
 }
