@@ -2,6 +2,7 @@
 
 use crate::{Accept, Caller, FieldProblem, MessageDraft, Refusal};
 use jsonschema::{ValidationError, Validator};
+use postrider_schema::Asks;
 use postrider_store::config::{EnvId, EventType, Validation};
 use serde_json::Value;
 use std::cmp::Ordering;
@@ -29,8 +30,7 @@ pub(crate) struct Schemas(RwLock<HashMap<Key, Arc<Compiled>>>);
 #[derive(Debug)]
 struct Compiled {
     validator: Validator,
-    /// Schemas that one value is compared with at most.
-    effort: usize,
+    asks: Asks,
 }
 
 type Key = (EnvId, String, i64, String);
@@ -55,11 +55,30 @@ impl Schemas {
 impl Compiled {
     /// What is wrong with a payload: the first mistakes, or the first alone where there could be very many.
     fn mistakes(&self, payload: &Value, bytes: usize) -> Vec<FieldProblem> {
-        if bytes.saturating_mul(self.effort) > ALL_TOLD {
+        // This remembers what it has compared; what tells the mistakes does not.
+        if self.validator.is_valid(payload) {
+            return vec![];
+        }
+        if self.asks.circles.max(1).saturating_pow(depth(payload)) > ALL_TOLD {
+            let msg = "does not fit its schema; it is too deep to say where, for the schema contains itself more than \
+                       once at each level";
+            return vec![FieldProblem { kind: "schema_error", ..FieldProblem::value("payload", msg) }];
+        }
+        if bytes.saturating_mul(self.asks.at_once) > ALL_TOLD {
             return self.validator.validate(payload).err().iter().map(problem).collect();
         }
         self.validator.iter_errors(payload).take(TOLD).map(|error| problem(&error)).collect()
     }
+}
+
+/// Objects and lists within one another.
+fn depth(value: &Value) -> u32 {
+    let inner = match value {
+        Value::Object(fields) => fields.values().map(depth).max(),
+        Value::Array(items) => items.iter().map(depth).max(),
+        _ => return 0,
+    };
+    1 + inner.unwrap_or(0)
 }
 
 /// `Err` says what is wrong with a schema.
@@ -68,14 +87,16 @@ pub(crate) fn is_right(schema: &Value) -> Result<(), String> {
 }
 
 fn compile(schema: &Value) -> Result<Compiled, String> {
-    let effort = postrider_schema::effort(schema)?;
-    let validator = thread::scope(|scope| {
-        let compile = || jsonschema::validator_for(schema).map_err(|error| why(&error));
+    thread::scope(|scope| {
+        let compile = || {
+            let asks = postrider_schema::effort(schema)?;
+            let validator = jsonschema::validator_for(schema).map_err(|error| why(&error))?;
+            Ok(Compiled { validator, asks })
+        };
         let compiling = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile);
         let compiling = compiling.map_err(|error| format!("could not be compiled: {error}"))?;
         compiling.join().unwrap_or_else(|_| Err("can't be compiled".to_owned()))
-    })?;
-    Ok(Compiled { validator, effort })
+    })
 }
 
 fn why(error: &ValidationError<'_>) -> String {

@@ -9,5 +9,5 @@ mod openapi;
 mod yaml;
 
 pub use diff::{Difference, What, compare};
-pub use effort::effort;
+pub use effort::{Asks, effort};
 pub use openapi::{FromOpenApi, event_types, read};

@@ -242,3 +242,56 @@ async fn what_a_schema_may_ask_for_is_bounded() {
     let told = app.post(&path, json!({"eventType": "many", "payload": payload})).await.expect(422);
     assert_eq!(told["detail"].as_array().unwrap().len(), 1);
 }
+
+/// A schema that is compared twice with what is inside, and so on inwards: in a circle, and in a row.
+#[tokio::test]
+async fn a_schema_that_doubles_with_each_level_of_the_payload_takes_no_longer() {
+    let (app, _) = started().await;
+    let twice = |next: String| {
+        let inside = json!({"properties": {"a": {"$ref": next}}});
+        json!({"type": "object", "allOf": [inside, inside]})
+    };
+    let register = async |name: &str, schema: Value| {
+        let form = json!({"name": name, "description": "x", "payloadValidation": "enforce", "schemas": {"1": schema}});
+        app.post("/api/v1/event-type", form).await
+    };
+    let link = |n: usize| (format!("d{n}"), twice(format!("#/$defs/d{}", n + 1)));
+    let mut row: serde_json::Map<_, _> = (0..40).map(link).collect();
+    row.insert("d40".to_owned(), json!({"type": "object"}));
+    let refused = register("row", json!({"$ref": "#/$defs/d0", "$defs": row})).await.expect(422);
+    assert!(refused["detail"][0]["msg"].as_str().unwrap().contains("one value inside the payload"), "{refused}");
+
+    register("circle", twice("#".to_owned())).await.expect(201);
+    let acme = app.application().await;
+    let send = async |name: &str, levels: usize, innermost: Value| {
+        let payload = (0..levels).fold(innermost, |inner, _| json!({"a": inner}));
+        app.post(&format!("/api/v1/app/{acme}/msg"), json!({"eventType": name, "payload": payload})).await
+    };
+    send("circle", 90, json!({})).await.expect(202);
+    let refused = send("circle", 90, json!(7)).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "payload"]));
+    assert_eq!(refused["detail"][0]["type"], "schema_error");
+    let refused = send("circle", 3, json!(7)).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "payload", "a", "a", "a"]));
+
+    // However it doubles.
+    let again = json!({"$ref": "#"});
+    let inside = json!({"properties": {"a": again}});
+    for (name, schema) in [
+        ("any", json!({"type": "object", "anyOf": [{"properties": {"a": again}, "required": ["x"]}, inside]})),
+        ("one", json!({"type": "object", "oneOf": [{"properties": {"a": again}, "required": ["x"]}, inside]})),
+        ("pattern", json!({"type": "object", "properties": {"a": again}, "patternProperties": {"^a": again}})),
+        ("if", json!({"type": "object", "if": inside, "then": inside, "else": inside})),
+        ("open", json!({"type": "object", "allOf": [inside, inside], "unevaluatedProperties": again})),
+        ("named", json!({"type": "object", "allOf": [inside, {"dependentSchemas": {"a": inside}}]})),
+        (
+            "dynamic",
+            json!({"$dynamicAnchor": "node", "type": "object", "allOf": [
+            {"properties": {"a": {"$dynamicRef": "#node"}}}, {"properties": {"a": {"$dynamicRef": "#node"}}}]}),
+        ),
+    ] {
+        register(name, schema).await.expect(201);
+        send(name, 90, json!({})).await.expect(202);
+        send(name, 90, json!(7)).await.expect(422);
+    }
+}

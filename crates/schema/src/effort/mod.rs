@@ -3,7 +3,10 @@
 //! A few lines can ask for millions of comparisons (`allOf` with the same reference twice, and so on inwards), or for a
 //! way through references that no stack is deep enough for.
 
+mod growth;
+
 use crate::diff::pointer;
+use growth::Growth;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::ptr;
@@ -22,12 +25,29 @@ const SEVERAL: [&str; 3] = ["allOf", "anyOf", "oneOf"];
 const NAMED: [&str; 2] = ["dependentSchemas", "dependencies"];
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 
-/// With how many schemas one value is compared at most.
+/// What comparing a payload with a schema takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asks {
+    /// With so many schemas one value is compared at most, at one level.
+    pub at_once: usize,
+    /// So many times a value inside is compared with a schema that it is already within, at most: from 2 on, whoever
+    /// does not remember what was compared takes so many times as long with each level of the payload.
+    pub circles: usize,
+}
+
+/// See [`Asks`].
 ///
 /// # Errors
 /// What the schema asks too much of, and what would be right.
-pub fn effort(schema: &Value) -> Result<usize, String> {
-    let mut effort = Effort { root: schema, names: HashMap::new(), seen: HashSet::new(), known: HashMap::new() };
+pub fn effort(schema: &Value) -> Result<Asks, String> {
+    let mut effort = Effort {
+        root: schema,
+        names: HashMap::new(),
+        seen: HashSet::new(),
+        known: HashMap::new(),
+        grown: HashMap::new(),
+        looks: 0,
+    };
     effort.names_in(schema)?;
     effort.way(schema, 0)?;
     let mut most = 1;
@@ -42,7 +62,8 @@ pub fn effort(schema: &Value) -> Result<usize, String> {
             _ => {}
         }
     }
-    Ok(most)
+    let circles = effort.growth(schema)?.circles;
+    Ok(Asks { at_once: most, circles })
 }
 
 /// What one value is compared with.
@@ -60,6 +81,9 @@ struct Effort<'a> {
     seen: HashSet<*const Value>,
     /// `None` while it is counted.
     known: HashMap<*const Map<String, Value>, Option<AtOnce>>,
+    /// `None` while it is looked at.
+    grown: HashMap<*const Map<String, Value>, Option<Growth>>,
+    looks: usize,
 }
 
 impl<'a> Effort<'a> {
@@ -191,9 +215,12 @@ mod tests {
             "node": {"allOf": [{"$ref": "#base"}, {"properties": {"children": {"items": {"$ref": "#/$defs/node"}}}}]},
             "base": {"$anchor": "base", "type": "object", "required": ["id"]},
         }});
-        assert_eq!(effort(&tree), Ok(5));
+        assert_eq!(effort(&tree), Ok(Asks { at_once: 5, circles: 1 }));
         let many: Map<String, Value> = (0..5_000).map(|n| (format!("p{n}"), json!({"type": "string"}))).collect();
-        assert_eq!(effort(&json!({"properties": many, "enum": [{"$ref": 1}]})), Ok(1));
+        assert_eq!(effort(&json!({"properties": many, "enum": [{"$ref": 1}]})), Ok(Asks { at_once: 1, circles: 0 }));
+        let operation = |name: &str| json!({"properties": {"type": {"const": name}, "of": {"items": {"$ref": "#"}}}});
+        let expression = ["and", "or", "xor"].map(operation);
+        assert_eq!(effort(&json!({"anyOf": expression})), Ok(Asks { at_once: 5, circles: 3 }));
     }
 
     #[test]
@@ -215,12 +242,30 @@ mod tests {
     }
 
     #[test]
+    fn what_doubles_with_each_level_of_the_payload_is_refused() {
+        for keyword in ["properties", "patternProperties"] {
+            let mut defs = Map::new();
+            for n in 0..20 {
+                let inside = json!({keyword: {"a": {"$ref": format!("#/$defs/d{}", n + 1)}}});
+                defs.insert(format!("d{n}"), json!({"allOf": [inside, inside]}));
+            }
+            defs.insert("d20".to_owned(), json!({"type": "string"}));
+            let row = |first: usize| effort(&json!({"$ref": format!("#/$defs/d{first}"), "$defs": defs}));
+            assert!(row(0).unwrap_err().contains("inside the payload"));
+            assert_eq!(row(16), Ok(Asks { at_once: 4, circles: 0 }));
+        }
+        let inside = json!({"items": {"$ref": "#"}});
+        assert_eq!(effort(&json!({"allOf": [inside, inside]})), Ok(Asks { at_once: 4, circles: 2 }));
+    }
+
+    #[test]
     fn a_reference_that_leads_past_what_is_counted_is_refused() {
         let hidden = json!({"$ref": "http://e/r", "$defs": {"r": {"$id": "http://e/r", "$ref": "#/$defs/d0"}}});
         assert!(effort(&hidden).unwrap_err().contains("only the outermost"));
         assert!(effort(&json!({"$ref": "http://e/d1"})).unwrap_err().contains("not in this schema"));
         assert!(effort(&json!({"items": {"$ref": "#/$defs/none"}})).unwrap_err().contains("not in this schema"));
-        assert_eq!(effort(&json!({"$ref": "https://json-schema.org/draft/2020-12/schema"})), Ok(1));
+        let known = effort(&json!({"$ref": "https://json-schema.org/draft/2020-12/schema"}));
+        assert_eq!(known, Ok(Asks { at_once: 1, circles: 0 }));
     }
 
     #[test]
