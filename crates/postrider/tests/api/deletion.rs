@@ -1,37 +1,46 @@
 //! Applications and endpoints that are deleted while deliveries are under way.
 
-use super::started;
-use postrider_testkit::app::{App, eventually};
+use super::{on_a_clock, started};
+use postrider_testkit::app::{App, Start, eventually};
 use postrider_testkit::receiver::Answer;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Deliveries that wait, as the server counts them.
-async fn waiting(app: &App) -> String {
+/// Deliveries that are not final, as they were last counted: every 15 seconds.
+async fn waiting(app: &App) -> u32 {
     let page = app.get("/metrics").await;
-    let lines = page.body.as_str().unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
-    lines.into_iter().find(|line| line.starts_with("postrider_queue_depth ")).unwrap()
+    let mut lines = page.body.as_str().unwrap().lines();
+    lines.find_map(|line| line.strip_prefix("postrider_queue_depth ")).unwrap().parse().unwrap()
 }
 
 #[tokio::test]
 async fn deleting_an_application_ends_what_is_under_way_and_what_waits() {
-    let (app, receiver) = started().await;
+    let (app, clock, receiver) = on_a_clock().await;
+    let waits = async |is_right: fn(u32) -> bool| {
+        let counted = eventually(async || {
+            clock.advance(Duration::from_secs(15));
+            is_right(waiting(&app).await)
+        });
+        assert!(counted.await, "{} deliveries wait", waiting(&app).await);
+    };
     receiver.answer("/slow", Answer::status(500).delay(Duration::from_millis(300)));
     receiver.answer("/down", Answer::status(500));
     let (acme, other) = (app.application().await, app.application().await);
     app.endpoint(&acme, json!({"url": receiver.url("/slow"), "maxConcurrency": 2, "retrySchedule": [0, 0, 0]})).await;
-    app.endpoint(&acme, json!({"url": receiver.url("/down"), "retrySchedule": [3600]})).await;
+    app.endpoint(&acme, json!({"url": receiver.url("/down"), "retrySchedule": [86400]})).await;
     app.endpoint(&other, json!({"url": receiver.url("/other")})).await;
     for n in 0..20 {
         app.send(&acme, "a", json!({"n": n})).await;
     }
     receiver.wait_for("/slow", 2).await;
     receiver.wait_for("/down", 20).await;
+    waits(|count| count >= 20).await;
     app.delete(&format!("/api/v1/app/{acme}")).await.expect(204);
     let refused = app.post(&format!("/api/v1/app/{acme}/msg"), json!({"eventType": "a", "payload": {}})).await;
     refused.expect(404);
     app.get(&format!("/api/v1/app/{acme}/msg")).await.expect(404);
-    assert!(eventually(async || waiting(&app).await == "postrider_queue_depth 0").await, "{}", waiting(&app).await);
+    waits(|count| count == 0).await;
     let seen = receiver.count("/slow");
     receiver.expect_silence("/slow", Duration::from_millis(400)).await;
     assert!(receiver.count("/slow") == seen && seen < 20, "{seen} requests");
@@ -39,8 +48,13 @@ async fn deleting_an_application_ends_what_is_under_way_and_what_waits() {
     app.send(&other, "a", json!({})).await;
     receiver.wait_for("/other", 1).await;
     let dir = app.stop().await;
-    let app = postrider_testkit::app::Start { dir: Some(dir), ..Default::default() }.start().await;
-    assert_eq!(waiting(&app).await, "postrider_queue_depth 0", "nothing comes back after a restart");
+    let seen = receiver.count("/down");
+    let app = Start { dir: Some(dir), clock: clock.clone(), ..Start::default() }.start().await;
+    clock.advance(Duration::from_secs(2 * 86_400));
+    app.send(&other, "a", json!({})).await;
+    receiver.wait_for("/other", 2).await;
+    receiver.expect_silence("/down", Duration::from_millis(400)).await;
+    assert_eq!(receiver.count("/down"), seen, "nothing comes back after a restart");
 }
 
 #[tokio::test]
@@ -59,18 +73,15 @@ async fn deleting_an_endpoint_under_way_leaves_the_others_alone() {
     receiver.wait_for("/slow", 1).await;
     app.delete(&format!("/api/v1/app/{acme}/endpoint/{slow}")).await.expect(204);
     receiver.wait_for("/kept", 30).await;
-    let settled = eventually(async || waiting(&app).await == "postrider_queue_depth 0").await;
-    assert!(settled, "{}", waiting(&app).await);
-    let requests = receiver.count("/slow");
-    assert!(requests <= 3, "{requests} requests to an endpoint that is gone");
+    let has_ended = |attempt: &Value| attempt["endpointId"] == *slow && attempt["status"] == 2;
     for message in &sent {
+        let seen = eventually(async || app.attempts(&acme, message).await.iter().any(has_ended)).await;
+        assert!(seen, "what became of it can be seen: {:?}", app.attempts(&acme, message).await);
         let destinations = app.get(&format!("/api/v1/app/{acme}/msg/{message}/endpoint")).await.expect(200);
         let ids: Vec<&str> =
             destinations["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
         assert_eq!(ids, [&kept]);
-        let attempts = app.attempts(&acme, message).await;
-        let of_slow: Vec<_> = attempts.iter().filter(|attempt| attempt["endpointId"] == *slow).collect();
-        assert!(!of_slow.is_empty(), "what became of it can be seen: {attempts:?}");
-        assert!(of_slow.iter().any(|attempt| attempt["status"] == 2));
     }
+    let requests = receiver.count("/slow");
+    assert!(requests <= 3, "{requests} requests to an endpoint that is gone");
 }
