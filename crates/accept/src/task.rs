@@ -166,10 +166,10 @@ impl Accept {
         &self,
         caller: Caller,
         kind: Option<TaskKind>,
-        status: Option<TaskStatus>,
+        statuses: Vec<TaskStatus>,
         page: Page,
     ) -> Result<Vec<Task>, Refusal> {
-        Ok(self.store.tasks(TaskFilter { env: caller.env, kind, status }, page).await?)
+        Ok(self.store.tasks(TaskFilter { env: caller.env, kind, statuses }, page).await?)
     }
 
     /// Returns when a job was started, now or since the last call.

@@ -261,8 +261,10 @@ pub fn tasks(dialect: Dialect, filter: &TaskFilter, page: Page) -> Listing {
     if let Some(kind) = filter.kind {
         listing.only("kind = ?", vec![kind.name().to_owned().into()]);
     }
-    if let Some(status) = filter.status {
-        listing.only("status = ?", vec![status.name().to_owned().into()]);
+    if !filter.statuses.is_empty() {
+        let marks = vec!["?"; filter.statuses.len()].join(", ");
+        let names = filter.statuses.iter().map(|status| status.name().to_owned().into()).collect();
+        listing.only(format!("status IN ({marks})"), names);
     }
     listing
 }

@@ -48,7 +48,7 @@ fn listings(dialect: Dialect) -> Vec<Sql> {
                 }
             }
         }
-        let tasks = TaskFilter { env: EnvId(1), kind: None, status: None };
+        let tasks = TaskFilter { env: EnvId(1), kind: None, statuses: vec![] };
         push((listing::tasks(dialect, &tasks, page), false));
     }
     all

@@ -86,9 +86,10 @@ impl AttemptFilter {
 }
 
 /// Which jobs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TaskFilter {
     pub env: EnvId,
     pub kind: Option<TaskKind>,
-    pub status: Option<TaskStatus>,
+    /// One of these; empty: any.
+    pub statuses: Vec<TaskStatus>,
 }

@@ -94,7 +94,7 @@ fn page(api: &Api, pulled: Pulled) -> Json<PollingEndpointOut> {
 /// comes late, and is not skipped.
 #[utoipa::path(get, path = "/api/v1/app/{app_id}/poller/{sink_id}", tag = "Message Poller",
     operation_id = "v1.message.poller.poll",
-    params(("app_id" = String, Path), ("sink_id" = String, Path), ("limit" = Option<u64>, Query),
+    params(("app_id" = String, Path), ("sink_id" = String, Path), ("limit" = Option<u64>, Query, minimum = 1, maximum = 250, description = "Messages of a page; 50 where nothing is said."),
         ("iterator" = Option<String>, Query), ("event_type" = Option<String>, Query),
         ("channel" = Option<String>, Query), ("after" = Option<String>, Query),
         ("wait" = Option<u64>, Query, description = "Seconds to wait for a first message, up to 30.")),
@@ -116,7 +116,7 @@ async fn poll(
 #[utoipa::path(get, path = "/api/v1/app/{app_id}/poller/{sink_id}/consumer/{consumer_id}", tag = "Message Poller",
     operation_id = "v1.message.poller.consumer-poll",
     params(("app_id" = String, Path), ("sink_id" = String, Path), ("consumer_id" = String, Path),
-        ("limit" = Option<u64>, Query), ("iterator" = Option<String>, Query),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 250, description = "Messages of a page; 50 where nothing is said."), ("iterator" = Option<String>, Query),
         ("wait" = Option<u64>, Query, description = "Seconds to wait for a first message, up to 30.")),
     responses((status = 200, body = PollingEndpointOut), Errors))]
 async fn consumer_poll(
@@ -125,7 +125,14 @@ async fn consumer_poll(
     Path((app, endpoint, consumer)): Path<(String, String, String)>,
     query: Query,
 ) -> Result<Json<PollingEndpointOut>, ApiError> {
-    let asked = Poll { event_type: None, channel: None, after_ms: None, ..asked(&query)? };
+    for filter in ["event_type", "channel", "after"] {
+        if query.text(filter).is_some() {
+            let msg =
+                "a consumer's place is one for all messages; poll without a consumer, or give each kind an endpoint";
+            return Err(ApiError::query(filter, msg));
+        }
+    }
+    let asked = asked(&query)?;
     let pulled = api.accept.poll_consumer(auth.0, (&app, &endpoint, &consumer), &asked).await?;
     Ok(page(&api, pulled))
 }

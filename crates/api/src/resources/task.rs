@@ -372,7 +372,10 @@ async fn cancel(
 /// List Background Tasks
 #[utoipa::path(get, path = "/api/v1/background-task", tag = "Background Task",
     operation_id = "v1.background-task.list",
-    params(("status" = Option<String>, Query), ("task" = Option<String>, Query), PageParams, OrderParams),
+    params(
+        ("status" = Option<String>, Query, description = "`running` (paused ones too), `paused`, `finished`, \
+            `failed` (cancelled ones too) or `cancelled`."),
+        ("task" = Option<String>, Query), PageParams, OrderParams),
     responses((status = 200, body = ListResponse<BackgroundTaskOut>), Errors))]
 async fn list(
     State(api): State<Api>,
@@ -382,18 +385,21 @@ async fn list(
     let unknown = |field: &str, text: &str, known: Vec<&str>| {
         ApiError::query(field, format!("{text:?} is not known; there are {}", known.join(", ")))
     };
-    let status = query.text("status").map(|text| {
-        let known = || TaskStatus::ALL.map(TaskStatus::name).to_vec();
-        TaskStatus::named(text).ok_or_else(|| unknown("status", text, known()))
+    let statuses = query.text("status").map(|text| match TaskStatus::named(text) {
+        // What is shown under a name is found under it.
+        Some(TaskStatus::Running) => Ok(vec![TaskStatus::Running, TaskStatus::Paused]),
+        Some(TaskStatus::Failed) => Ok(vec![TaskStatus::Failed, TaskStatus::Cancelled]),
+        Some(status) => Ok(vec![status]),
+        None => Err(unknown("status", text, TaskStatus::ALL.map(TaskStatus::name).to_vec())),
     });
     let kind = query.text("task").map(|text| {
         let known = || TaskKind::ALL.map(TaskKind::name).to_vec();
         TaskKind::named(text).ok_or_else(|| unknown("task", text, known()))
     });
-    let (kind, status) = (kind.transpose()?, status.transpose()?);
+    let (kind, statuses) = (kind.transpose()?, statuses.transpose()?.unwrap_or_default());
     let asked = Asked::from_query(&query, false)?;
     let ids = api.accept.store().ids();
-    let tasks = api.accept.tasks(auth.0, kind, status, asked.page::<TaskId>(ids)?).await?;
+    let tasks = api.accept.tasks(auth.0, kind, statuses, asked.page::<TaskId>(ids)?).await?;
     let tasks = tasks.iter().map(|task| shown(ids, task)).collect();
     Ok(Json(asked.respond(tasks, |task: &BackgroundTaskOut| task.task.id.clone())))
 }

@@ -30,7 +30,7 @@ pub struct AppUsageStatsIn {
     pub since: String,
     #[schema(format = "date-time")]
     pub until: String,
-    /// Ids or uids; `null`: all of them.
+    /// Ids or uids; `null` or none: all of them.
     #[serde(default)]
     #[schema(max_items = 1000)]
     pub app_ids: Option<Vec<String>>,

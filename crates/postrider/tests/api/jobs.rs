@@ -112,6 +112,7 @@ async fn a_job_keeps_its_pace_begins_where_it_is_told_and_is_paused_and_ended() 
     clock.advance(Duration::from_secs(60));
     receiver.expect_silence("/hook", Duration::from_millis(100)).await;
     assert_eq!(task(&app, &job).await["status"], "running", "as Svix's clients know it");
+    assert_eq!(found_under(&app).await, ["running", "paused"]);
     set("resume").await.expect(200);
     receiver.wait_for("/hook", 16).await;
     let mut six = came(&receiver, 10);
@@ -120,9 +121,22 @@ async fn a_job_keeps_its_pace_begins_where_it_is_told_and_is_paused_and_ended() 
     let ended = set("cancel").await.expect(200);
     assert_eq!((&ended["status"], &ended["data"]["reason"]), (&json!("failed"), &json!("it was cancelled")));
     assert_eq!(set("resume").await.expect(409)["code"], "ended");
+    assert_eq!(found_under(&app).await, ["failed", "cancelled"]);
     clock.advance(Duration::from_secs(60));
     receiver.expect_silence("/hook", Duration::from_millis(100)).await;
     app.post("/api/v1/background-task/qtask_none/pause", json!({})).await.expect(404);
+}
+
+/// The statuses under which the only job is listed.
+async fn found_under(app: &App) -> Vec<&'static str> {
+    let mut found = vec![];
+    for status in ["running", "paused", "finished", "failed", "cancelled"] {
+        let listed = app.get(&format!("/api/v1/background-task?status={status}")).await.expect(200);
+        if !listed["data"].as_array().unwrap().is_empty() {
+            found.push(status);
+        }
+    }
+    found
 }
 
 #[tokio::test]

@@ -101,6 +101,10 @@ async fn what_is_wrong_is_told() {
         let refused = app.get(&format!("{path}?{wrong}")).await.expect(422);
         assert_eq!(refused["detail"][0]["loc"][0], "query", "{wrong}");
     }
+    for filter in ["event_type=a", "channel=blue", "after=2026-01-01T00:00:00Z"] {
+        let refused = app.get(&format!("{path}/consumer/c0?{filter}")).await.expect(422);
+        assert_eq!(refused["detail"][0]["loc"], json!(["query", filter.split_once('=').unwrap().0]));
+    }
     let refused = app.get(&format!("{path}/consumer/a%20b")).await.expect(422);
     assert_eq!(refused["detail"][0]["loc"], json!(["path", "consumer_id"]));
     let endpoints = format!("/api/v1/app/{acme}/endpoint");
