@@ -8,7 +8,7 @@ use crate::access::LASTING;
 use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, Environment, EventType};
 use crate::id::{AppId, EndpointId, KeyId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// All of the configuration. Locks are held for a look-up, never across an await.
 #[derive(Debug, Default)]
@@ -85,13 +85,21 @@ impl Directory {
         self.read().keys.get(&key).is_none_or(|key| key.revoked_ms.is_some())
     }
 
-    /// The application's routing as the database has it.
-    pub(crate) fn set_routing(&self, app: AppId, routing: i64) {
-        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = inner.apps.get_mut(&app)
-            && entry.routing != routing
-        {
-            Arc::make_mut(entry).routing = routing;
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows what was read at one moment, with the routings of that moment: all at once, for whoever saw a routing
+    /// without an endpoint that belongs to it would send messages past that endpoint.
+    pub(crate) fn apply_all(&self, changes: &[Change], routings: &[(AppId, i64)]) {
+        let mut inner = self.write();
+        changes.iter().for_each(|change| inner.apply(change.clone()));
+        for (app, routing) in routings {
+            if let Some(entry) = inner.apps.get_mut(app)
+                && entry.routing != *routing
+            {
+                Arc::make_mut(entry).routing = *routing;
+            }
         }
     }
 
@@ -175,36 +183,41 @@ impl Directory {
 
     /// Shows a committed change to all.
     pub(crate) fn apply(&self, change: &Change) {
-        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match change.clone() {
-            Change::CreateApplication(app) => inner.put_app(app),
-            Change::UpdateApplication { row, .. } => inner.put_app(row),
-            Change::DeleteApplication { app, .. } => inner.remove_app(app),
-            Change::CreateEndpoint(endpoint) => inner.put_endpoint(endpoint),
-            Change::UpdateEndpoint { row, .. } => inner.put_endpoint(row),
-            Change::DeleteEndpoint { endpoint, version } => inner.remove_endpoint(endpoint, version),
-            Change::SetFailing { endpoint, since_ms } => inner.set_failing(endpoint, since_ms),
+        self.write().apply(change.clone());
+    }
+}
+
+impl Inner {
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::CreateApplication(app) => self.put_app(app),
+            Change::UpdateApplication { row, .. } => self.put_app(row),
+            Change::DeleteApplication { app, .. } => self.remove_app(app),
+            Change::CreateEndpoint(endpoint) => self.put_endpoint(endpoint),
+            Change::UpdateEndpoint { row, .. } => self.put_endpoint(row),
+            Change::DeleteEndpoint { endpoint, version } => self.remove_endpoint(endpoint, version),
+            Change::SetFailing { endpoint, since_ms } => self.set_failing(endpoint, since_ms),
             Change::PutEventType { row, .. } => {
-                inner.event_types.entry(row.env).or_default().insert(row.name.clone(), Arc::new(row));
+                self.event_types.entry(row.env).or_default().insert(row.name.clone(), Arc::new(row));
             }
             Change::DeleteEventType { env, name } => {
-                if let Some(rows) = inner.event_types.get_mut(&env) {
+                if let Some(rows) = self.event_types.get_mut(&env) {
                     rows.remove(&name);
                 }
             }
             Change::PutEnvironment { row, .. } => {
-                inner.environments.insert(row.id, Arc::new(row));
+                self.environments.insert(row.id, Arc::new(row));
             }
-            Change::DeleteEnvironment(env) => inner.remove_environment(env),
-            Change::CreateKey(key) => inner.put_key(key),
+            Change::DeleteEnvironment(env) => self.remove_environment(env),
+            Change::CreateKey(key) => self.put_key(key),
             Change::RevokeKey { key, at_ms } => {
-                if let Some(key) = inner.keys.get_mut(&key) {
+                if let Some(key) = self.keys.get_mut(&key) {
                     Arc::make_mut(key).revoked_ms.get_or_insert(at_ms);
                 }
             }
-            Change::ExpireTokens { app, sessions, at_ms } => inner.expire_tokens(app, &sessions, at_ms),
+            Change::ExpireTokens { app, sessions, at_ms } => self.expire_tokens(app, &sessions, at_ms),
             Change::ForgetTokens { before_ms } => {
-                inner.remove_keys(|key| key.app.is_some() && !key.is_in_force(before_ms));
+                self.remove_keys(|key| key.app.is_some() && !key.is_in_force(before_ms));
             }
             Change::Resend { .. }
             | Change::CreateTask(_)
@@ -224,9 +237,7 @@ impl Directory {
             | Change::ForgetPolled { .. } => {}
         }
     }
-}
 
-impl Inner {
     fn put_key(&mut self, key: ApiKey) {
         self.key_hashes.insert(key.hash, key.id);
         if let Some(app) = key.app {
@@ -269,9 +280,9 @@ impl Inner {
     }
 
     fn put_app(&mut self, app: Application) {
-        let (endpoints, old_uid) = match self.apps.get(&app.id) {
-            Some(entry) => (entry.endpoints.clone(), entry.app.uid.clone()),
-            None => (BTreeMap::new(), None),
+        let (endpoints, old_uid, old_routing) = match self.apps.get(&app.id) {
+            Some(entry) => (entry.endpoints.clone(), entry.app.uid.clone(), entry.routing),
+            None => (BTreeMap::new(), None, 0),
         };
         if let Some(uid) = old_uid {
             self.app_uids.remove(&(app.env, uid));
@@ -279,7 +290,7 @@ impl Inner {
         if let Some(uid) = &app.uid {
             self.app_uids.insert((app.env, uid.clone()), app.id);
         }
-        let routing = app.version;
+        let routing = app.version.max(old_routing + 1);
         self.apps.insert(app.id, Arc::new(AppEntry { app, endpoints, routing }));
     }
 
@@ -304,7 +315,8 @@ impl Inner {
         }
         self.endpoint_apps.insert(endpoint.id, endpoint.app);
         let entry = Arc::make_mut(entry);
-        entry.routing = entry.routing.max(endpoint.version);
+        // Versions are given before the commit, so a later one may have come before: this is another routing all the same.
+        entry.routing = endpoint.version.max(entry.routing + 1);
         entry.endpoints.insert(endpoint.id, Arc::new(endpoint));
     }
 
@@ -319,7 +331,7 @@ impl Inner {
         let Some(app) = self.endpoint_apps.remove(&endpoint) else { return };
         let Some(entry) = self.apps.get_mut(&app) else { return };
         let entry = Arc::make_mut(entry);
-        entry.routing = entry.routing.max(version);
+        entry.routing = version.max(entry.routing + 1);
         entry.endpoints.remove(&endpoint);
     }
 }

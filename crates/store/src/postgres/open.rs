@@ -147,8 +147,7 @@ async fn load_all(pool: &Pool, sealer: &Sealer, directory: &Directory) -> Result
     // The version first: what changes while we read is read again.
     let version = client.query_typed("SELECT version FROM config", &[]).await.map_err(OpenError::postgres)?;
     let loaded = load::all(&client, sealer).await.map_err(database)?;
-    loaded.changes.iter().for_each(|change| directory.apply(change));
-    loaded.routings.into_iter().for_each(|(app, routing)| directory.set_routing(app, routing));
+    directory.apply_all(&loaded.changes, &loaded.routings);
     Ok(version.first().map_or(0, |row| row.get(0)))
 }
 

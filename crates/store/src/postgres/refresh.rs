@@ -13,6 +13,7 @@ use deadpool_postgres::Pool;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::IsolationLevel;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// Who may wait for one reading.
@@ -72,14 +73,17 @@ impl Follower {
         }
     }
 
-    /// Reads what changed since, and shows it.
+    /// Reads what changed since, all of it as it was at one moment, and shows it.
     pub async fn refresh(&mut self) -> Result<(), StoreError> {
-        let client = get(&self.pool).await?;
-        let version = client.query_typed("SELECT version FROM config", &[]).await?;
+        let mut connection = get(&self.pool).await?;
+        let version = connection.query_typed("SELECT version FROM config", &[]).await?;
         let version: i64 = version.first().map_or(0, |row| row.get(0));
         if version == self.known {
             return Ok(());
         }
+        let moment = connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        let moment = moment.start().await?;
+        let client = moment.client();
         let sql = "SELECT version, kind, id, scope, name FROM config_log WHERE version > $1 ORDER BY version";
         let log = client.query_typed(sql, &[(&self.known, tokio_postgres::types::Type::INT8)]).await?;
         let loaded = if log.first().is_some_and(|row| row.get::<_, i64>(0) == self.known + 1) {
@@ -102,25 +106,25 @@ impl Follower {
                     kind => tracing::debug!(kind, "a change that this version does not know"),
                 }
             }
-            load::some(&client, &self.sealer, wanted).await?
+            load::some(client, &self.sealer, wanted).await?
         } else {
             // The lines in between are gone: look at everything.
-            let mut loaded = load::all(&client, &self.sealer).await?;
+            let mut loaded = load::all(client, &self.sealer).await?;
             loaded.changes.splice(0..0, self.directory.missing_from(&loaded.changes));
             loaded
         };
+        moment.commit().await?;
         self.show(loaded).await;
         self.known = log.last().map_or(version, |row| row.get::<_, i64>(0).max(version));
         Ok(())
     }
 
     async fn show(&self, loaded: Loaded) {
+        self.directory.apply_all(&loaded.changes, &loaded.routings);
         for change in loaded.changes {
-            self.directory.apply(&change);
             if self.events.send(Event::Changed(Box::new(change))).await.is_err() {
                 tracing::debug!("delivery has stopped");
             }
         }
-        loaded.routings.into_iter().for_each(|(app, routing)| self.directory.set_routing(app, routing));
     }
 }
