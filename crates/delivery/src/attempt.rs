@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long to wait for a database that is away.
+/// How long to wait for a database that is away or busy.
 const AGAIN_MS: i64 = 250;
 
 /// What an attempt needs of the house.
@@ -35,9 +35,9 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// A moment, after which it may be there again: that it was away is no try of a message. `None`: the process is to
-    /// end.
-    async fn wait_for_database(&self) -> Option<()> {
+    /// A moment, after which the database may be there again, or have time: that it had none is no try of a message.
+    /// `None`: the process is to end.
+    async fn wait_for_store(&self) -> Option<()> {
         self.clock.sleep_until(self.clock.steady_ms() + AGAIN_MS).await;
         (!self.stopping.load(Ordering::Relaxed)).then_some(())
     }
@@ -122,8 +122,8 @@ impl Ended {
     }
 }
 
-/// Makes one attempt. `random` decides the jitter of its retry. `None`: the database is away and the process is to end,
-/// so nothing was done, and the delivery is there at the next start.
+/// Makes one attempt. `random` decides the jitter of its retry. `None`: the database gives nothing and the process is to
+/// end, so nothing was done, and the delivery is there at the next start.
 pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
     let message = message(tools, job).await?;
     let started_ms = tools.clock.wall_ms();
@@ -132,6 +132,8 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> 
     let ended = match &found {
         None => Ended::cancelled("the endpoint was deleted"),
         Some((_, endpoint)) if endpoint.settings.disabled || job.gone => Ended::cancelled("the endpoint is disabled"),
+        // Before the next: what was cancelled is left out, too.
+        Some(_) if is_cancelled(&message) => Ended::over("the message was cancelled"),
         Some(_) if job.attempts == SKIPPED => Ended::cancelled("it was left out by hand"),
         Some((app, endpoint)) => match &message {
             Ok(Some(message)) => run(tools, job, (app, endpoint), message).await?,
@@ -176,16 +178,13 @@ async fn run(tools: &Tools, job: &Job, (app, endpoint): (&AppEntry, &Endpoint), 
     let Some(contract) = tools.contracts.get(&endpoint.settings.contract) else {
         return Some(Ended::failed("template", not_loaded(&endpoint.settings.contract), Outcome::Fail));
     };
-    if message.deliver == Deliver::Cancelled {
-        return Some(Ended::over("the message was cancelled"));
-    }
     if message.payload.is_empty() {
         return Some(Ended::over("the message's payload was removed"));
     }
     let kept = loop {
         match tools.composer.renderer.kept(app, endpoint, message).await {
             Ok(kept) => break kept,
-            Err(KeptError::Store(StoreError::Unavailable)) => tools.wait_for_database().await?,
+            Err(KeptError::Store(StoreError::Unavailable | StoreError::Busy)) => tools.wait_for_store().await?,
             Err(error) => return Some(Ended::failed("cancelled", error.to_string(), Outcome::Retry)),
         }
     };
@@ -270,6 +269,10 @@ async fn complain(tools: &Tools, endpoint: &Endpoint, response: Variables, ended
     Ended { outcome, judged: Outcome::Fail, ends_chain: false, ..ended }
 }
 
+fn is_cancelled(message: &Result<Option<Arc<Message>>, StoreError>) -> bool {
+    matches!(message, Ok(Some(message)) if message.deliver == Deliver::Cancelled)
+}
+
 /// `None` as [`attempt`] says it.
 async fn message(tools: &Tools, job: &Job) -> Option<Result<Option<Arc<Message>>, StoreError>> {
     if let Some(held) = &job.message {
@@ -277,7 +280,7 @@ async fn message(tools: &Tools, job: &Job) -> Option<Result<Option<Arc<Message>>
     }
     loop {
         match tools.store.message_by_id(job.delivery.message).await {
-            Err(StoreError::Unavailable) => tools.wait_for_database().await?,
+            Err(StoreError::Unavailable | StoreError::Busy) => tools.wait_for_store().await?,
             read => return Some(read.map(|message| message.map(Arc::new))),
         }
     }

@@ -28,12 +28,19 @@ pub enum What {
 }
 
 /// What a finished attempt is worth telling; nothing, mostly.
-pub fn of(finished: &Finished) -> Option<What> {
+pub fn of(finished: &Finished) -> Vec<What> {
+    if !finished.effect.real {
+        return vec![];
+    }
     let message = finished.record.delivery.message;
+    // Whoever tells of it finds the rest in the store, where it waits to be told.
+    let replied = finished.record.reply.is_some().then_some(What::Replied(message));
+    replied.into_iter().chain(turn(finished, message)).collect()
+}
+
+/// Whether the message has begun to fail, been given up, or arrived after all.
+fn turn(finished: &Finished, message: MessageId) -> Option<What> {
     match (finished.effect.success, finished.record.retry) {
-        _ if !finished.effect.real => None,
-        // Whoever tells of it finds the rest in the store, where it waits to be told.
-        _ if finished.record.reply.is_some() => Some(What::Replied(message)),
         (true, _) if finished.tries > FAILING_AFTER => Some(What::Recovered(message)),
         (false, Some(_)) if finished.tries == FAILING_AFTER => Some(What::Failing(message)),
         (false, None) => Some(What::Exhausted(message)),

@@ -144,6 +144,12 @@ impl Lane {
         self.hold_until.max(paced)
     }
 
+    /// Until then a new lane would send earlier than this one.
+    fn remembers_until(&self) -> i64 {
+        let paced = self.settings.rate.map_or(0, |_| self.pace.remembers_until());
+        self.hold_until.max(paced)
+    }
+
     /// An attempt came back.
     pub fn finished(&mut self, success: bool) {
         self.running -= 1;
@@ -317,11 +323,11 @@ impl Lane {
     }
 
     /// When to look at this lane again, steady ms.
-    pub fn next_wake(&self) -> Option<i64> {
+    pub fn next_wake(&self, now_ms: i64) -> Option<i64> {
         let held = (!self.ready.is_empty()).then_some(self.held_until());
         let due = self.stored_due.filter(|_| self.loading.is_none() && self.ready.len() < self.enough());
         let kept = (self.owned && self.keep_until > 0).then_some(self.keep_until);
-        [held, due, kept].into_iter().flatten().min()
+        [held, due, kept, Some(self.remembers_until())].into_iter().flatten().filter(|at| *at > now_ms).min()
     }
 
     /// Deliveries that have waited since before `before_ms` and are in memory alone; from now on
@@ -384,6 +390,7 @@ impl Lane {
             && self.stored_due.is_none()
             && self.loading.is_none()
             && !(self.owned && now_ms < self.keep_until)
+            && now_ms >= self.remembers_until()
             && self.health.is_good()
     }
 }

@@ -16,6 +16,11 @@ impl Pace {
         self.next_us / 1_000
     }
 
+    /// Until then a new pace would let more go than this one, steady ms.
+    pub fn remembers_until(&self) -> i64 {
+        (self.next_us + CATCH_UP_US) / 1_000
+    }
+
     pub fn is_ready(&self, now_ms: i64) -> bool {
         self.ready_at() <= now_ms
     }

@@ -63,6 +63,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use watermark::Watermark;
 use writer::Writer;
@@ -71,6 +72,8 @@ use writer::Writer;
 const WAITING_COMMANDS: usize = 8_192;
 /// Commits that delivery may be behind.
 const WAITING_EVENTS: usize = 256;
+/// How long whoever stops waits for what is on its way to the disk; what comes later is still written, if it can be.
+const LONGEST_FLUSH: Duration = Duration::from_secs(5);
 
 /// How to open a store.
 #[derive(Clone)]
@@ -307,10 +310,11 @@ impl Store {
         let _ = self.reports.send(Report::Park(tenure, Parked { rows, held }));
     }
 
-    /// Returns when everything reported before is on disk.
+    /// Returns when everything reported before is on disk, or when that has taken too long: the database is away, or the
+    /// disk is full.
     pub async fn flush(&self) {
         let (reply, done) = oneshot::channel();
         let _ = self.reports.send(Report::Flush(reply));
-        let _ = done.await;
+        let _ = tokio::time::timeout(LONGEST_FLUSH, done).await;
     }
 }

@@ -41,6 +41,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How long the callers of a batch wait for a database that is away. Whoever is told to try again
 /// does so with the same idempotency key, and nothing happens twice.
 const AWAY_MS: i64 = 10_000;
+/// Commits that may fail one after the other when nobody can send any more.
+const LAST_TRIES: u32 = 8;
 
 /// The parts that the writer thread owns.
 pub struct Writer<B> {
@@ -65,12 +67,13 @@ struct Waiting {
 }
 
 impl<B: Backend> Writer<B> {
-    /// Runs until every sender is gone and all they sent is committed.
+    /// Runs until every sender is gone and all they sent is committed, or can't be.
     pub fn run(mut self) {
         let mut waiting = Waiting { commands: FairQueue::new(WAITING_PER_APP), reports: VecDeque::new() };
         let mut saved = self.watermark.mark();
         let mut saved_at = self.clock.steady_ms();
         let mut crowd = false;
+        let mut in_vain = 0;
         loop {
             if crowd && self.commands.len() < 2 * CROWD {
                 std::thread::sleep(CROWD_WAIT);
@@ -88,10 +91,15 @@ impl<B: Backend> Writer<B> {
             } else {
                 let batch = self.pick(&mut waiting);
                 crowd = batch.messages() >= CROWD;
-                if self.commit(batch, mark, &mut waiting)
-                    && let Some(mark) = mark
-                {
+                let committed = self.commit(batch, mark, &mut waiting);
+                if committed && let Some(mark) = mark {
                     (saved, saved_at) = (mark, now);
+                }
+                in_vain = if committed || open { 0 } else { in_vain + 1 };
+                if in_vain > LAST_TRIES {
+                    tracing::warn!("stopping without the last outcomes: what they are of is sent again");
+                    self.backend.close();
+                    return;
                 }
             }
             if let Err(error) = self.backend.rest() {

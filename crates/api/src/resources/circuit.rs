@@ -24,7 +24,7 @@ pub struct EndpointCircuitOut {
     /// Since when it has done nothing but fail.
     #[schema(format = "date-time")]
     pub since: Option<String>,
-    /// Its answer asked for a pause until then (429, 502, 504, or `Retry-After`).
+    /// Its answer asked for a pause until then (429, 502 or 504, for as long as `Retry-After` says).
     #[schema(format = "date-time")]
     pub held_until: Option<String>,
     /// When the next try shows whether it is back; `null`: with the next message.

@@ -33,7 +33,7 @@ impl Scheduler {
             Change::CancelMessage { message, endpoints, due_ms } => {
                 self.lanes.values_mut().for_each(|lane| lane.forget_payload(message));
                 for endpoint in endpoints {
-                    self.lane(endpoint).look_again();
+                    self.lane(endpoint).skip(message);
                     self.store_has(DeliveryKey { message, endpoint, manual: false }, due_ms);
                 }
                 return;

@@ -102,7 +102,7 @@ struct Scheduler {
     notices: Option<Notices>,
     happenings: mpsc::Sender<Happening>,
     /// Told when their attempts are on disk.
-    untold: HashMap<DeliveryKey, What>,
+    untold: HashMap<DeliveryKey, Vec<What>>,
     clock: Clock,
     lanes: HashMap<EndpointId, Lane>,
     turns: FairQueue<AppId, EndpointId>,
@@ -205,7 +205,10 @@ impl Scheduler {
                     if let Some(notices) = self.notices.as_ref() {
                         notices.failed(&finished.record);
                     }
-                    self.untold.extend(happening::of(&finished).map(|what| (finished.record.delivery, what)));
+                    let happened = happening::of(&finished);
+                    if !happened.is_empty() {
+                        self.untold.insert(finished.record.delivery, happened);
+                    }
                     self.finished(&finished);
                     records.push(finished.record);
                 }
@@ -295,7 +298,7 @@ impl Scheduler {
         self.unrecorded = self.unrecorded.saturating_sub(recorded.len());
         let now = self.clock.steady_ms();
         for (delivery, retry) in recorded {
-            if let Some(what) = self.untold.remove(&delivery) {
+            for what in self.untold.remove(&delivery).unwrap_or_default() {
                 self.happened(Happening { endpoint: delivery.endpoint, what });
             }
             self.lane(delivery.endpoint).recorded(delivery, retry);
@@ -428,8 +431,8 @@ impl Scheduler {
         {
             tokio::spawn(load(self.tools.clone(), self.news_sender.clone(), self.tenure, endpoint, request));
         }
-        match lane.next_wake() {
-            Some(at) if at > now && lane.timer.is_none_or(|timer| at < timer) => {
+        match lane.next_wake(now) {
+            Some(at) if lane.timer.is_none_or(|timer| at < timer) => {
                 lane.timer = Some(at);
                 self.timers.push(Reverse((at, endpoint)));
             }

@@ -13,6 +13,23 @@ fn rate(receiver: &Receiver, paths: &[&str]) -> f64 {
     (at.len() - 1) as f64 / (at[at.len() - 1] - at[0]).as_secs_f64()
 }
 
+/// Each has gone before the next comes, so that nothing waits in between.
+#[tokio::test]
+async fn an_endpoint_gets_no_more_than_its_rate_when_messages_come_one_by_one() {
+    let (app, receiver) = started().await;
+    let acme = app.application().await;
+    app.endpoint(&acme, json!({"url": receiver.url("/paced"), "throttleRate": 2})).await;
+    app.endpoint(&acme, json!({"url": receiver.url("/free")})).await;
+    for n in 0..6 {
+        app.send(&acme, "a", json!({"n": n})).await;
+        receiver.wait_for("/free", n + 1).await;
+        receiver.expect_silence("/free", Duration::from_millis(50)).await;
+    }
+    receiver.wait_for("/paced", 6).await;
+    let got = rate(&receiver, &["/paced"]);
+    assert!((1.0..=2.5).contains(&got), "{got} a second where 2 are allowed");
+}
+
 #[tokio::test]
 async fn an_endpoint_gets_no_more_than_its_rate() {
     let (app, receiver) = started().await;

@@ -262,3 +262,23 @@ async fn many_that_are_sent_again_by_hand_pass_a_line_that_is_held() {
     receiver.wait_for("/hook", 171 + 170).await;
     assert!(!came(&receiver).contains(&171), "what stands in line waits");
 }
+
+#[tokio::test]
+async fn a_message_that_is_cancelled_while_it_is_sent_holds_nobody_back_when_it_fails() {
+    let (app, _clock, receiver) = on_a_clock().await;
+    let (acme, _) = line(&app, &receiver, json!([3600, 3600])).await;
+    let slow = Answer::status(500).delay(Duration::from_millis(500));
+    receiver.answer_in_turn("/hook", vec![slow, Answer::status(200)]);
+    let head = send(&app, &acme, 0).await;
+    let behind = send(&app, &acme, 1).await;
+    receiver.wait_for("/hook", 1).await;
+    app.post(&format!("/api/v1/app/{acme}/msg/{head}/cancel"), json!({})).await.expect(204);
+    // Though no time passes.
+    receiver.wait_for("/hook", 2).await;
+    app.wait_for_attempts(&acme, &behind, 1).await;
+    assert_eq!(came(&receiver), [0, 1]);
+    assert_eq!(
+        (app.states(&acme, &head).await, app.states(&acme, &behind).await),
+        (vec!["fail".to_owned()], vec!["success".to_owned()])
+    );
+}

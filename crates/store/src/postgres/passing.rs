@@ -50,8 +50,9 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
             session.query(sql, &[text(&name), int(now_ms), int(&task.0), int(&env.0)]).await?.len()
         }
         Change::CancelMessage { message, due_ms, .. } => {
-            let sql = "UPDATE schedule SET due_ms = $1 WHERE message = $2";
-            session.query(sql, &[int(due_ms), int(&message.0)]).await?;
+            let sql = "UPDATE schedule SET due_ms = $1, attempts = $2 WHERE message = $3";
+            let skipped = SKIPPED.cast_signed();
+            session.query(sql, &[int(due_ms), (&skipped as _, Type::INT4), int(&message.0)]).await?;
             let sql = "UPDATE messages SET deliver_ms = $1 WHERE id = $2 RETURNING 1";
             let cancelled = deliver_ms(Deliver::Cancelled);
             let found = !session.query(sql, &[(&cancelled, Type::INT8), int(&message.0)]).await?.is_empty();

@@ -27,8 +27,8 @@ pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<
             )?
             .execute(params![status.name(), now_ms, task.0, env.0])?,
         Change::CancelMessage { message, due_ms, .. } => {
-            tx.prepare_cached("UPDATE schedule SET due_ms = ? WHERE message = ?")?
-                .execute(params![due_ms, message.0])?;
+            tx.prepare_cached("UPDATE schedule SET due_ms = ?, attempts = ? WHERE message = ?")?
+                .execute(params![due_ms, SKIPPED, message.0])?;
             tx.prepare_cached("UPDATE messages SET deliver_ms = ? WHERE id = ?")?
                 .execute(params![deliver_ms(Deliver::Cancelled), message.0])?
         }
