@@ -5,8 +5,13 @@ use postrider_testkit::app::{Client, eventually};
 use postrider_testkit::receiver::Answer;
 use serde_json::{Value, json};
 use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// Epoch ms of a time that the API tells.
+fn ms(time: &Value) -> i128 {
+    OffsetDateTime::parse(time.as_str().unwrap(), &Rfc3339).unwrap().unix_timestamp_nanos() / 1_000_000
+}
 
 async fn circuit(app: &Client, acme: &str, endpoint: &str) -> Value {
     app.get(&format!("/api/v1/app/{acme}/endpoint/{endpoint}/circuit")).await.expect(200)
@@ -51,16 +56,34 @@ async fn it_opens_with_failure_after_failure_and_closes_with_one_success() {
 #[tokio::test]
 async fn one_that_asks_for_a_pause_is_shown_as_held_and_probed_after_it() {
     let (app, clock, receiver) = on_a_clock().await;
-    let acme = app.application().await;
-    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/hook"), "retrySchedule": [5]})).await;
-    receiver.answer("/hook", Answer::status(429).header("retry-after", "120"));
-    let message = send(&app, &acme).await;
-    let held = circuit(&app, &acme, &endpoint).await;
-    assert_eq!(held["state"], "slowed");
-    assert!(held["heldUntil"].as_str() > held["since"].as_str(), "{held}");
-    assert!(held["nextProbe"].as_str() >= held["heldUntil"].as_str(), "{held}");
-    receiver.answer("/hook", Answer::status(200));
-    clock.advance(3 * MINUTE);
-    app.wait_for_attempts(&acme, &message, 2).await;
-    assert_eq!(circuit(&app, &acme, &endpoint).await["state"], "closed");
+    // Each of them says how long, or leaves it to us.
+    let cases = [429, 502, 504].into_iter().flat_map(|status| [(status, Some("120"), 120_u64), (status, None, 5)]);
+    for (status, retry_after, seconds) in cases {
+        let path = format!("/{status}-{seconds}");
+        let acme = app.application().await;
+        let endpoint = app.endpoint(&acme, json!({"url": receiver.url(&path), "retrySchedule": [5]})).await;
+        let answer = Answer::status(status);
+        receiver.answer(
+            &path,
+            match retry_after {
+                Some(text) => answer.header("retry-after", text),
+                None => answer,
+            },
+        );
+        let message = send(&app, &acme).await;
+        let held = circuit(&app, &acme, &endpoint).await;
+        assert_eq!(held["state"], "slowed", "{path}: {held}");
+        assert_eq!(ms(&held["heldUntil"]) - ms(&held["since"]), i128::from(seconds) * 1_000, "{path}: {held}");
+        assert!(ms(&held["nextProbe"]) >= ms(&held["heldUntil"]), "{path}: {held}");
+
+        // Until then it gets nothing at all, and then what has come meanwhile, too.
+        let next = app.send(&acme, "a", json!({})).await;
+        clock.advance(Duration::from_secs(seconds - 1));
+        receiver.expect_silence(&path, Duration::from_millis(100)).await;
+        receiver.answer(&path, Answer::status(200));
+        clock.advance(Duration::from_secs(2));
+        app.wait_for_attempts(&acme, &next, 1).await;
+        app.wait_for_attempts(&acme, &message, 2).await;
+        assert_eq!(circuit(&app, &acme, &endpoint).await["state"], "closed", "{path}");
+    }
 }

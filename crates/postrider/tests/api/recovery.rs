@@ -194,3 +194,117 @@ async fn a_job_goes_on_after_a_restart() {
     assert_eq!(ended(&app, &task).await["data"]["done"], 50);
     assert!(eventually(async || app.get(&stats).await.expect(200)["success"] == 50).await);
 }
+
+/// Jobs and usage go by when a message was accepted, counts of attempts by when they were made. The first message is
+/// from before the time, and was tried again in it; the last is from its end, which is not part of it.
+#[tokio::test]
+async fn a_time_leaves_out_what_came_before_and_after_it() {
+    let (app, clock, receiver) = on_a_clock().await;
+    let acme = app.application().await;
+    receiver.answer("/hook", Answer::status(500));
+    let hook = app.endpoint(&acme, json!({"url": receiver.url("/hook"), "retrySchedule": [60]})).await;
+    let mut sent = Vec::new();
+    for n in 0..3 {
+        sent.push(app.send(&acme, "a", json!({"n": n})).await);
+        app.wait_for_attempts(&acme, &sent[n], 1).await;
+        clock.advance(2 * MINUTE);
+        app.wait_for_attempts(&acme, &sent[n], 2).await;
+    }
+    let at = |minute: u32| format!("2026-01-01T00:0{minute}:00Z");
+    let path = format!("/api/v1/app/{acme}/endpoint/{hook}/attempt-stats");
+    let attempted = async |query: String| app.get(&format!("{path}{query}")).await.expect(200);
+    let counts = |success: u32, fail: u32| json!({"success": success, "fail": fail, "canceled": 0});
+    let within = format!("?since={}&until={}", at(2), at(4));
+    assert_eq!(attempted(String::new()).await, counts(0, 6));
+    assert_eq!(attempted(format!("?until={}", at(2))).await, counts(0, 1), "the first try of the first");
+    assert_eq!(attempted(within.clone()).await, counts(0, 2), "its second, and the first of the next");
+    assert_eq!(attempted(format!("?since={}", at(4))).await, counts(0, 3));
+
+    receiver.answer("/hook", Answer::status(200));
+    let late = app.endpoint(&acme, json!({"url": receiver.url("/late")})).await;
+    let jobs = [
+        (&hook, "/hook", "recover", json!({})),
+        (&hook, "/hook", "bulk-replay", json!({})),
+        (&hook, "/hook", "bulk-replay", json!({"order": "newest"})),
+        (&late, "/late", "replay-missing", json!({})),
+    ];
+    for (n, (endpoint, path, job, more)) in jobs.into_iter().enumerate() {
+        let before = receiver.count(path);
+        let mut form = json!({"since": at(2), "until": at(4)});
+        form.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let task = app.post(&format!("/api/v1/app/{acme}/endpoint/{endpoint}/{job}"), form).await.expect(202);
+        let done = ended(&app, &task).await;
+        assert_eq!((&done["status"], &done["data"]["done"]), (&json!("finished"), &json!(1)), "{job} {more}: {done}");
+        // Recorded before the next job looks at how it stands.
+        app.wait_for_attempts(&acme, &sent[1], 3 + n).await;
+        receiver.expect_silence(path, Duration::from_millis(100)).await;
+        let received = receiver.received(path);
+        let came: Vec<u64> = received[before..].iter().map(|request| request.json()["n"].as_u64().unwrap()).collect();
+        assert_eq!(came, [1], "{job} {more}");
+    }
+    for n in [0, 2] {
+        assert_eq!(app.attempts(&acme, &sent[n]).await.len(), 2, "{n} is outside");
+    }
+    assert_eq!(attempted(within).await, counts(0, 2), "what is tried again now is tried now");
+    assert_eq!(attempted(format!("?since={}", at(4))).await, counts(3, 3));
+
+    // The one in the middle went to two endpoints.
+    for (since, until, destinations) in [(0, 2, 1), (2, 4, 2), (4, 6, 1), (0, 6, 4)] {
+        let form = json!({"since": at(since), "until": at(until), "appIds": [acme]});
+        let task = app.post("/api/v1/stats/usage/app", form).await.expect(202);
+        let wanted = json!([{"appId": acme, "appUid": null, "messageDestinations": destinations}]);
+        assert_eq!(ended(&app, &task).await["data"]["appStats"], wanted, "{since} to {until}");
+    }
+}
+
+#[tokio::test]
+async fn a_replay_keeps_its_place_its_pace_and_its_pause_over_a_restart() {
+    let (app, clock, receiver) = on_a_clock().await;
+    let acme = app.application().await;
+    let form = json!({"url": receiver.url("/hook"), "maxConcurrency": 1});
+    let endpoint = app.endpoint(&acme, form).await;
+    let mut sent = Vec::new();
+    for n in 0..6 {
+        sent.push(app.send(&acme, "a", json!({"n": n})).await);
+        app.wait_for_attempts(&acme, &sent[n], 1).await;
+    }
+    let form = json!({"since": "2020-01-01T00:00:00Z", "order": "newest", "perSecond": 2});
+    let task = app.post(&format!("/api/v1/app/{acme}/endpoint/{endpoint}/bulk-replay"), form).await.expect(202);
+    let task = format!("/api/v1/background-task/{}", id(&task));
+    receiver.wait_for("/hook", 8).await;
+
+    let dir = app.stop().await;
+    let app = Start { clock: clock.clone(), dir: Some(dir), ..Start::default() }.start().await;
+    receiver.expect_silence("/hook", Duration::from_millis(200)).await;
+    // Time enough for another node to take it over; however long that is, the next slice is one of two messages.
+    clock.advance(Duration::from_secs(20));
+    receiver.wait_for("/hook", 10).await;
+    receiver.expect_silence("/hook", Duration::from_millis(100)).await;
+    let paused = app.post(&format!("{task}/pause"), json!({})).await.expect(200);
+    assert_eq!((&paused["data"]["done"], &paused["data"]["paused"]), (&json!(4), &json!(true)), "{paused}");
+
+    let dir = app.stop().await;
+    let app = Start { clock: clock.clone(), dir: Some(dir), ..Start::default() }.start().await;
+    clock.advance(MINUTE);
+    receiver.expect_silence("/hook", Duration::from_millis(200)).await;
+    let still = app.get(&task).await.expect(200);
+    assert_eq!(still["data"], paused["data"], "nobody let it go on");
+    app.post(&format!("{task}/resume"), json!({})).await.expect(200);
+    let mut last = Value::Null;
+    let finished = eventually(async || {
+        clock.advance(Duration::from_secs(5));
+        last = app.get(&task).await.expect(200);
+        last["status"] == "finished"
+    });
+    assert!(finished.await, "{last}");
+    assert_eq!((&last["data"]["done"], &last["data"]["paused"]), (&json!(6), &json!(false)), "{last}");
+
+    receiver.wait_for("/hook", 12).await;
+    receiver.expect_silence("/hook", Duration::from_millis(100)).await;
+    let received = receiver.received("/hook");
+    let came: Vec<u64> = received.iter().map(|request| request.json()["n"].as_u64().unwrap()).collect();
+    assert_eq!(came, [0, 1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 0], "each once more, from the newest");
+    for message in &sent {
+        app.wait_for_attempts(&acme, message, 2).await;
+    }
+}

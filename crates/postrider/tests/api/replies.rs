@@ -27,20 +27,30 @@ async fn asked(app: &Client, acme: &str) -> Value {
     app.post(&format!("/api/v1/app/{acme}/msg?wait=20"), form).await.expect(202)["reply"].clone()
 }
 
+/// The seven responses of Telerivet's document, each with what it is expected to do.
+fn documented() -> Vec<(Answer, Value)> {
+    let path = format!("{}/../contract/tests/vectors/telerivet.json", env!("CARGO_MANIFEST_DIR"));
+    let vectors: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let answered = |case: &Value| {
+        let http = &case["http"];
+        let answer = Answer::status(u16::try_from(http["status"].as_u64().unwrap()).unwrap());
+        match http["content_type"].as_str() {
+            Some(kind) => answer.header("content-type", kind).body(http["body"].as_str().unwrap().to_owned()),
+            None => answer,
+        }
+    };
+    let cases: Vec<(Answer, Value)> =
+        vectors["responses"].as_array().unwrap().iter().map(|case| (answered(case), case.clone())).collect();
+    assert_eq!(cases.len(), 7);
+    cases
+}
+
 #[tokio::test]
 async fn the_documents_responses_ask_for_what_the_document_says() {
     let (app, receiver) = started().await;
     let (acme, endpoint) = telerivet(&app, &receiver).await;
-    let path = format!("{}/../contract/tests/vectors/telerivet.json", env!("CARGO_MANIFEST_DIR"));
-    let vectors: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let cases = vectors["responses"].as_array().unwrap();
-    assert_eq!(cases.len(), 7);
-    for case in cases {
-        let (http, expect) = (&case["http"], &case["expect"]);
-        let mut answer = Answer::status(u16::try_from(http["status"].as_u64().unwrap()).unwrap());
-        if let Some(content_type) = http["content_type"].as_str() {
-            answer = answer.header("content-type", content_type).body(http["body"].as_str().unwrap().to_owned());
-        }
+    for (answer, case) in documented() {
+        let expect = &case["expect"];
         receiver.answer("/hook", answer);
         if expect["failure"] == true {
             let form = json!({"eventType": "incoming_message", "payload": incoming()});
@@ -64,6 +74,37 @@ async fn the_documents_responses_ask_for_what_the_document_says() {
         if let Some(reply) = data.get(0) {
             assert_eq!(reply["endpointId"], json!(endpoint));
         }
+    }
+}
+
+#[tokio::test]
+async fn the_documents_responses_let_the_next_service_see_the_message_or_keep_it_from_it() {
+    let (app, receiver) = started().await;
+    let acme = id(&app.post("/api/v1/app", json!({"name": "Acme", "contract": "telerivet"})).await.expect(201));
+    for (priority, path) in [(1, "/hook"), (2, "/next")] {
+        app.endpoint(&acme, json!({"url": receiver.url(path), "secret": "s", "priority": priority})).await;
+    }
+    for (answer, case) in documented() {
+        let (name, expect) = (&case["name"], &case["expect"]);
+        receiver.answer("/hook", answer);
+        let before = ["/hook", "/next"].map(|path| receiver.count(path));
+        // One that fails is tried again in a minute, and nothing is decided before.
+        let fails = expect["failure"] == true;
+        assert_eq!(expect["fall_through"].is_boolean(), !fails, "{name}");
+        let falls_through = expect["fall_through"] == true;
+        let form = json!({"eventType": "incoming_message", "payload": incoming()});
+        let path = format!("/api/v1/app/{acme}/msg?wait={}", if fails { 1 } else { 20 });
+        let sent = app.post(&path, form).await.expect(202);
+        receiver.wait_for("/hook", before[0] + 1).await;
+        assert_eq!(sent["reply"]["done"], !fails, "{name}: {sent}");
+        let came = [receiver.count("/hook") - before[0], receiver.count("/next") - before[1]];
+        assert_eq!(came, [1, usize::from(falls_through)], "{name}: {sent}");
+        let states: &[&str] = match (fails, falls_through) {
+            (true, _) => &["pending"],
+            (false, false) => &["success"],
+            (false, true) => &["success", "success"],
+        };
+        assert_eq!(app.states(&acme, &id(&sent)).await, states, "{name}");
     }
 }
 
