@@ -59,7 +59,7 @@ impl Accept {
         // One that was archived is taken up again.
         let before = self.store.directory().event_type(caller.env, &draft.name).filter(|row| row.settings.archived);
         if before.is_none() {
-            self.has_room(caller)?;
+            self.has_room_for(caller, 1)?;
         }
         let row = self.event_type_row(caller, draft, before.as_deref());
         let change = Change::PutEventType { row: row.clone(), based_on: before.map(|row| row.version) };
@@ -79,7 +79,7 @@ impl Accept {
             check_event_type(&draft)?;
             let is_new = before.is_none();
             if is_new {
-                self.has_room(caller)?;
+                self.has_room_for(caller, 1)?;
             }
             let row = self.event_type_row(caller, draft, before.as_deref());
             let based_on = before.map(|row| row.version);
@@ -99,9 +99,9 @@ impl Accept {
         Ok(())
     }
 
-    /// Whether one more event type may be registered.
-    fn has_room(&self, caller: Caller) -> Result<(), Refusal> {
-        if self.store.directory().event_type_count(caller.env) < MOST {
+    /// Whether so many more event types may be registered.
+    pub(crate) fn has_room_for(&self, caller: Caller, more: usize) -> Result<(), Refusal> {
+        if self.store.directory().event_type_count(caller.env) + more <= MOST {
             return Ok(());
         }
         Err(Refusal::TooMany {

@@ -6,6 +6,7 @@ use crate::{Accept, Caller, EventTypeDraft, Refusal};
 use postrider_schema::FromOpenApi;
 use postrider_store::config::{EventType, EventTypeSettings};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 impl Accept {
     /// What an import would change: each event type as it would be. `replace_all`: those that the document does not
@@ -31,9 +32,8 @@ impl Accept {
         changes
     }
 
-    /// Makes the changes; all are checked before the first is made. `place`: where in the body a type is, by its number
-    /// and name.
-    pub async fn import_event_types(
+    /// Whether all changes can be made. `place`: where in the body a type is, by its number and name.
+    pub fn check_import(
         &self,
         caller: Caller,
         changes: &[EventTypeDraft],
@@ -42,6 +42,13 @@ impl Accept {
         for (n, change) in changes.iter().enumerate() {
             check_event_type(change).map_err(|refusal| refusal.within(&place(n, &change.name)))?;
         }
+        let names: BTreeSet<&str> = changes.iter().map(|change| change.name.as_str()).collect();
+        let is_new = |name: &&&str| self.store.directory().event_type(caller.env, name).is_none();
+        self.has_room_for(caller, names.iter().filter(is_new).count())
+    }
+
+    /// Makes the changes that were checked.
+    pub async fn import_event_types(&self, caller: Caller, changes: &[EventTypeDraft]) -> Result<(), Refusal> {
         for change in changes {
             self.put_event_type(caller, &change.name, |_| Ok(change.settings.clone())).await?;
         }

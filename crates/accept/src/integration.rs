@@ -103,12 +103,7 @@ impl Accept {
         let app_id = self.end_key(caller, app, &integration).await?;
         let key = random_key("integsk_");
         let row = ApiKey {
-            access: Access {
-                scope: Scope::Read,
-                capabilities: Capability::ALL.to_vec(),
-                feature_flags: integration.feature_flags.clone(),
-                ..Access::default()
-            },
+            access: Access { scope: Scope::Read, capabilities: Capability::ALL.to_vec(), ..Access::default() },
             app: Some(app_id),
             session: Some(session(integration.id)),
             ..self.key_row(caller.env, &format!("integration {}", integration.name), restricted_hash(&key))
@@ -145,7 +140,8 @@ impl Accept {
     }
 }
 
-fn session(id: IntegrationId) -> String {
+/// The session of an integration's key.
+pub(crate) fn session(id: IntegrationId) -> String {
     format!("{LASTING}integration:{}", id.0)
 }
 

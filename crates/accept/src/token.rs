@@ -5,6 +5,7 @@
 
 use crate::caller::restricted_hash;
 use crate::check::{self, Problems};
+use crate::integration::session;
 use crate::key::random_key;
 use crate::{Accept, Caller, MadeKey, Refusal};
 use postrider_store::access::{Access, Capability, Scope};
@@ -97,8 +98,11 @@ impl Accept {
 
     /// The flags of the event types that the caller gets to see beside those without; `None`: all of them.
     pub fn feature_flags(&self, caller: Caller) -> Option<Vec<String>> {
-        caller.app?;
-        Some(self.store.directory().key_by_id(caller.key)?.access.feature_flags.clone())
+        let app = self.store.directory().app(caller.app?)?;
+        let key = self.store.directory().key_by_id(caller.key)?;
+        // Those of an integration are as they are now, whatever they were when it got its key.
+        let integration = app.app.settings.integrations.iter().find(|one| key.session == Some(session(one.id)));
+        Some(integration.map_or(&key.access.feature_flags, |one| &one.feature_flags).clone())
     }
 }
 

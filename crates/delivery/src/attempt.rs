@@ -22,6 +22,9 @@ use std::time::Duration;
 /// How long to wait for a database that is away or busy.
 const AGAIN_MS: i64 = 250;
 
+/// How long a delivery waits whose contract is not loaded.
+const NOT_LOADED_MS: i64 = 300_000;
+
 /// What an attempt needs of the house.
 #[derive(Debug)]
 pub struct Tools {
@@ -176,7 +179,9 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> 
 /// `None` as [`attempt`] says it.
 async fn run(tools: &Tools, job: &Job, (app, endpoint): (&AppEntry, &Endpoint), message: &Message) -> Option<Ended> {
     let Some(contract) = tools.contracts.get(&endpoint.settings.contract) else {
-        return Some(Ended::failed("template", not_loaded(&endpoint.settings.contract), Outcome::Fail));
+        // A server that was started without it, or before it came: nobody's fault but ours.
+        let ended = Ended::failed("template", not_loaded(&endpoint.settings.contract), Outcome::Retry);
+        return Some(Ended { real: false, ..ended });
     };
     if message.payload.is_empty() {
         return Some(Ended::over("the message's payload was removed"));
@@ -326,7 +331,10 @@ fn retry(
     retry_after: Option<Duration>,
     now_ms: i64,
 ) -> Option<Retry> {
-    let contract = tools.contracts.get(&endpoint.settings.contract)?;
+    let Some(contract) = tools.contracts.get(&endpoint.settings.contract) else {
+        // No try: it waits until there is a server that has the contract.
+        return Some(Retry { due_ms: now_ms + NOT_LOADED_MS, attempts: tries - 1 });
+    };
     let delay = contract.retry_delay(endpoint.settings.retry_schedule.as_deref(), tries, random)?;
     let delay = delay.max(retry_after.unwrap_or_default());
     Some(Retry { due_ms: now_ms + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 4), attempts: tries })

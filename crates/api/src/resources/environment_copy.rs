@@ -109,7 +109,7 @@ async fn import(State(api): State<Api>, auth: Auth<Manage>, body: Raw) -> Result
     let types = given.event_types.unwrap_or_default().into_iter().enumerate().map(read);
     let types = types.collect::<Result<Vec<_>, _>>()?;
     let place = |n: usize, _: &str| vec!["eventTypes".to_owned(), n.to_string()];
-    api.accept.import_event_types(auth.0, &types, place).await?;
+    api.accept.check_import(auth.0, &types, place)?;
     if let Some(settings) = given.settings {
         let id = api.accept.store().ids().text(auth.0.env);
         let edit = |row: &Environment| {
@@ -122,5 +122,6 @@ async fn import(State(api): State<Api>, auth: Auth<Manage>, body: Raw) -> Result
             .await
             .map_err(|refusal| refusal.within(&["settings".to_owned()]))?;
     }
+    api.accept.import_event_types(auth.0, &types).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -121,7 +121,8 @@ async fn import(
         EventTypeImportOpenApiOutData { modified: vec![], to_modify: Some(changes) }
     } else {
         let place = |_: usize, name: &str| vec!["webhooks".to_owned(), name.to_owned()];
-        api.accept.import_event_types(auth.0, &changes, place).await?;
+        api.accept.check_import(auth.0, &changes, place)?;
+        api.accept.import_event_types(auth.0, &changes).await?;
         let names = changes.into_iter().map(|change| change.name).collect();
         EventTypeImportOpenApiOutData { modified: names, to_modify: None }
     };

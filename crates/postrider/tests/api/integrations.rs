@@ -37,6 +37,8 @@ async fn an_integration_looks_after_one_application_with_a_key_of_its_own() {
     flows.get(&format!("/api/v1/app/{acme}/endpoint")).await.expect(200);
     let changed = app.put(&one, json!({"name": "Flows 2"})).await.expect(200);
     assert_eq!((&changed["name"], &changed["featureFlags"]), (&json!("Flows 2"), &json!([])));
+    // The key that is in force sees what the integration may see now.
+    assert_eq!(flows.get("/api/v1/event-type").await.expect(200)["data"], json!([]));
     app.delete(&one).await.expect(204);
     flows.get(&format!("/api/v1/app/{acme}/endpoint")).await.expect(401);
     app.get(&one).await.expect(404);
@@ -79,7 +81,8 @@ async fn what_an_environment_is_set_up_with_is_set_up_elsewhere() {
         json!({"eventTypes": [{"name": "new.one", "description": "x"}, {"name": "new one", "description": "x"}]});
     let refused = staging.post("/api/v1/environment/import", wrong).await.expect(422);
     assert_eq!(refused["detail"][0]["loc"], json!(["body", "eventTypes", "1", "name"]));
-    let wrong = json!({"settings": {"retentionDays": 0}});
+    let good = json!([{"name": "new.one", "description": "x"}]);
+    let wrong = json!({"eventTypes": good, "settings": {"retentionDays": 0}});
     let refused = staging.post("/api/v1/environment/import", wrong).await.expect(422);
     assert_eq!(refused["detail"][0]["loc"], json!(["body", "settings", "retentionDays"]));
     staging.get("/api/v1/event-type/new.one").await.expect(404);

@@ -114,7 +114,8 @@ async fn what_is_left_out_of_a_reply_has_its_default() {
     let (acme, endpoint) = telerivet(&app, &receiver).await;
     let body = r#"{"messages":[{"content":"Reply message text"},
         {"content":"Another","to_number":"+16505550123","route_id":"PN2","status_url":"http://a.example/s","status_secret":"x"},
-        {"to_number":"*104*1#","message_type":"ussd","content":"not for a ussd"}],
+        {"to_number":"*104*1#","message_type":"ussd","content":"not for a ussd"},
+        {"message_type":"ussd","content":null}],
         "variables":{"contact.name":"John Smith","$foo":42,"state.id":null}}"#;
     receiver.answer("/hook", answer(body));
     let message = app.send(&acme, "incoming_message", incoming()).await;
@@ -126,6 +127,7 @@ async fn what_is_left_out_of_a_reply_has_its_default() {
         {"type": "send_message", "content": "Another", "to_number": "+16505550123", "message_type": "sms", "route_id": "PN2",
             "status_url": "http://a.example/s", "status_secret": "x"},
         {"type": "send_message", "to_number": "*104*1#", "message_type": "ussd", "route_id": "PN1"},
+        {"type": "send_message", "to_number": "+16505550001", "message_type": "ussd", "route_id": "PN1"},
         {"type": "set_variable", "name": "contact.name", "value": "John Smith"},
         {"type": "set_variable", "name": "$foo", "value": 42},
         {"type": "set_variable", "name": "state.id", "value": null},
