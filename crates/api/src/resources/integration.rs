@@ -124,7 +124,7 @@ async fn get(
 
 /// Update Integration
 ///
-/// Flags count from the next key on.
+/// The key that is in force sees what the flags say now.
 #[utoipa::path(put, path = "/api/v1/app/{app_id}/integration/{integ_id}", tag = "Integration",
     operation_id = "v1.integration.update", params(("app_id" = String, Path), ("integ_id" = String, Path)),
     request_body = IntegrationIn, responses((status = 200, body = IntegrationOut), Errors))]
