@@ -11,6 +11,7 @@ use postrider_testkit::process::{Process, Serve};
 use postrider_testkit::receiver::{Answer, Receiver};
 use postrider_testkit::{database, network, packages};
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 use time::OffsetDateTime;
@@ -214,6 +215,32 @@ async fn a_commit_whose_outcome_is_unknown_is_read_back() {
     let repeats = receiver.ids("/steady").values().filter(|count| **count > 1).count();
     println!("{messages} messages, {} commits cut, {repeats} arrived more than once, none missing", cutter.cuts());
     assert_eq!(repeats, 0, "no outcome was lost, so nothing was sent again");
+}
+
+/// The database refuses the first outcomes, and nobody knows why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outcome_that_can_not_be_stored_holds_up_no_line() {
+    let Some(url) = database::fresh() else { return };
+    let server = node(&url).start().await;
+    let refuses = "CREATE SEQUENCE outcomes;
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF nextval('outcomes') <= 4 THEN RAISE 'not today'; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION refuse()";
+    let psql = Command::new("psql").args([url.split('?').next().unwrap(), "-qc", refuses]).status();
+    assert!(psql.unwrap().success());
+    let receiver = Receiver::start().await;
+    let app = server.client.application().await;
+    server.client.endpoint(&app, json!({"url": receiver.url("/hook"), "ordered": true})).await;
+    let mut messages = Vec::new();
+    for n in 0..3 {
+        messages.push(server.client.send(&app, "a", json!({"n": n})).await);
+    }
+    for message in &messages {
+        let delivered = eventually(async || server.client.states(&app, message).await == ["success"]).await;
+        assert!(delivered, "{message}: {:?}", server.client.states(&app, message).await);
+    }
+    let came: Vec<u64> = receiver.received("/hook").iter().map(|one| one.json()["n"].as_u64().unwrap()).collect();
+    assert!(came.is_sorted(), "{came:?}");
 }
 
 /// Its endpoint has no retries, so that a try that failed would be the last.

@@ -147,7 +147,16 @@ impl Batch {
         self.items.iter().map(bytes).sum()
     }
 
-    /// Each item in a batch of its own.
+    /// Whether there is nothing to split.
+    pub fn is_single(&self) -> bool {
+        match self.items.as_slice() {
+            [] => true,
+            [Item::Attempts(records)] => records.len() <= 1,
+            items => items.len() == 1,
+        }
+    }
+
+    /// Each item in a batch of its own, and each attempt.
     pub fn split(self) -> impl Iterator<Item = Batch> {
         let singles = self.items.into_iter().flat_map(|item| match item {
             Item::Attempts(records) => records.into_iter().map(|record| Item::Attempts(vec![record])).collect(),

@@ -13,7 +13,7 @@ use crate::error::{AppendError, StoreError};
 use crate::event::Event;
 use crate::fair::FairQueue;
 use crate::id::{AppId, MessageId};
-use crate::message::{Appended, Message, NewMessage};
+use crate::message::{Appended, Message, NewMessage, Retry};
 use crate::metrics::StoreMetrics;
 use crate::watermark::Watermark;
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -41,6 +41,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How long the callers of a batch wait for a database that is away. Whoever is told to try again
 /// does so with the same idempotency key, and nothing happens twice.
 const AWAY_MS: i64 = 10_000;
+/// When to look again at a delivery whose outcome can't be written.
+const UNWRITTEN_MS: i64 = 1_000;
 /// Commits that may fail one after the other when nobody can send any more.
 const LAST_TRIES: u32 = 8;
 
@@ -240,7 +242,7 @@ impl<B: Backend> Writer<B> {
             }
             CommitError::Unknown => self.resolve(batch, waiting),
             CommitError::Lost => self.rejoin(batch, waiting),
-            CommitError::Rejected(_) | CommitError::Deadlock if batch.items.len() > 1 => {
+            CommitError::Rejected(_) | CommitError::Deadlock if !batch.is_single() => {
                 for single in batch.split() {
                     self.commit(single, None, waiting);
                 }
@@ -248,10 +250,21 @@ impl<B: Backend> Writer<B> {
             }
             error => {
                 tracing::error!(%error, "one item could not be stored");
-                let reports = batch.refuse(self.tenure, || StoreError::Database(error.to_string()));
-                // Whoever it got into a deadlock with is done by the next try; what is rejected stays rejected.
-                if matches!(error, CommitError::Deadlock) {
-                    reports.into_iter().rev().for_each(|report| waiting.reports.push_front(report));
+                let again = matches!(error, CommitError::Deadlock);
+                let why = || if again { StoreError::Busy } else { StoreError::Database(error.to_string()) };
+                let reports = batch.refuse(self.tenure, why);
+                // Whatever it got in the way of is done by the next try; what is rejected stays rejected.
+                for report in reports.into_iter().rev() {
+                    match report {
+                        report if again => waiting.reports.push_front(report),
+                        // What became of it can't be written, so it is done again.
+                        Report::Attempts(_, records) => {
+                            let due_ms = self.clock.steady_ms() + UNWRITTEN_MS;
+                            let again = Some(Retry { due_ms, attempts: 0 });
+                            self.send(Event::Recorded(records.iter().map(|one| (one.delivery, again)).collect()));
+                        }
+                        Report::Park(..) | Report::Flush(_) => {}
+                    }
                 }
                 false
             }

@@ -17,6 +17,8 @@ pub fn commit_error(error: Error) -> CommitError {
             CommitError::Deadlock
         }
         code if *code == SqlState::DISK_FULL => CommitError::Full,
+        // A statement timeout of the operator's, a lock timeout, no memory, an error of a disk.
+        code if ["57014", "55P03", "53200", "53000", "58030"].contains(&code.code()) => CommitError::Deadlock,
         code if is_away(code) => CommitError::Unknown,
         _ => CommitError::Rejected(with_cause(&error)),
     }

@@ -113,6 +113,9 @@ fn commit_error(error: rusqlite::Error) -> CommitError {
         Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             CommitError::Broken(error.to_string())
         }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OutOfMemory | ErrorCode::CannotOpen) => {
+            CommitError::Deadlock
+        }
         _ => CommitError::Rejected(error.to_string()),
     }
 }
