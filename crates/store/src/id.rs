@@ -110,6 +110,11 @@ pub fn first_of_ms(wall_ms: i64) -> i64 {
     (wall_ms - EPOCH_MS).max(0) << BELOW_MS
 }
 
+/// When an id was given out, epoch ms.
+pub fn ms_of(id: i64) -> i64 {
+    (id >> BELOW_MS) + EPOCH_MS
+}
+
 /// The day (since 2020) on which an id was given out.
 pub fn day_of(id: i64) -> i64 {
     (id >> BELOW_MS) / DAY_MS

@@ -28,9 +28,9 @@ pub struct RecentKeys {
     /// The body and the message by key.
     by_key: HashMap<[u8; 16], ([u8; 16], MessageId)>,
     /// Oldest first; those that are moving are still here.
-    order: VecDeque<[u8; 16]>,
+    order: VecDeque<([u8; 16], MessageId)>,
     /// Sorted, the next slice at the end.
-    moving: Vec<[u8; 16]>,
+    moving: Vec<RecentKey>,
     /// How many of `order` the move is about.
     moving_total: usize,
     most: usize,
@@ -55,35 +55,46 @@ impl RecentKeys {
     /// A key that is on disk, in its message's row.
     pub fn add(&mut self, recent: RecentKey) {
         self.by_key.insert(recent.key.key, (recent.key.body, recent.message));
-        self.order.push_back(recent.key.key);
+        self.order.push_back((recent.key.key, recent.message));
         if self.moving_total == 0 && self.order.len() >= self.most {
             self.moving_total = self.order.len() / 2;
-            self.moving = self.order.range(..self.moving_total).copied().collect();
-            self.moving.sort_unstable();
+            let older = self.order.range(..self.moving_total);
+            // One that was used again since, after its time, stands for its newer message alone.
+            let current = older.filter_map(|(key, message)| self.get(key).filter(|recent| recent.message == *message));
+            self.moving = current.collect();
+            self.moving.sort_unstable_by_key(|recent| recent.key.key);
+            self.forget_moved();
         }
     }
 
     /// The keys to move with the next commit.
     pub fn slice(&self) -> Vec<RecentKey> {
         let from = self.moving.len().saturating_sub(SLICE);
-        self.moving[from..].iter().filter_map(|key| self.get(key)).collect()
+        self.moving[from..].to_vec()
     }
 
     /// The slice is in the index.
     pub fn moved(&mut self, slice: usize) {
         self.moving.truncate(self.moving.len() - slice);
-        if self.moving.is_empty() {
-            for key in self.order.drain(..self.moving_total) {
+        self.forget_moved();
+    }
+
+    /// Forgets what moved, when all of it has.
+    fn forget_moved(&mut self) {
+        if !self.moving.is_empty() {
+            return;
+        }
+        for (key, message) in self.order.drain(..self.moving_total) {
+            if self.by_key.get(&key).is_some_and(|(_, newest)| *newest == message) {
                 self.by_key.remove(&key);
             }
-            self.moving_total = 0;
         }
+        self.moving_total = 0;
     }
 
     /// Keys of messages up to this id are in the index. `None`: all that there are.
     pub fn mark(&self) -> Option<i64> {
-        let oldest = self.order.front().and_then(|key| self.by_key.get(key));
-        oldest.map(|(_, message)| message.0 - 1)
+        self.order.front().map(|(_, message)| message.0 - 1)
     }
 }
 
@@ -120,5 +131,28 @@ mod tests {
         assert_eq!(keys.get(&recent(1_001).key.key), Some(recent(1_001)));
         assert_eq!(keys.mark(), Some(1_000));
         assert_eq!(RecentKeys::default().mark(), None);
+    }
+
+    #[test]
+    fn a_key_that_is_used_again_after_its_time_stands_for_the_newer_message_and_is_never_in_the_way() {
+        let mut keys = RecentKeys::with_limit(8);
+        let again = |message: i64| RecentKey { message: MessageId(message), ..recent(1) };
+        // The same key all the time, and nothing but it to move.
+        for message in 1..=100 {
+            keys.add(again(message));
+            assert_eq!(keys.get(&recent(1).key.key), Some(again(message)));
+            let slice = keys.slice();
+            if !slice.is_empty() {
+                keys.moved(slice.len());
+            }
+            assert!(keys.order.len() <= 8, "{}", keys.order.len());
+        }
+        assert!(keys.mark().unwrap() < 100);
+        // Used again while the older one moves.
+        let mut keys = RecentKeys::with_limit(2);
+        [recent(1), recent(2), again(3)].into_iter().for_each(|recent| keys.add(recent));
+        assert_eq!(keys.slice(), [recent(1)]);
+        keys.moved(1);
+        assert_eq!((keys.get(&recent(1).key.key), keys.mark()), (Some(again(3)), Some(1)));
     }
 }

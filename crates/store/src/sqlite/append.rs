@@ -3,7 +3,7 @@
 use super::record::schedule;
 use crate::columns::{chain_bytes, deliver_ms, endpoint_bytes, endpoints_from, names_text};
 use crate::error::AppendError;
-use crate::id::{AppId, EndpointId, MessageId};
+use crate::id::{AppId, EndpointId, MessageId, ms_of};
 use crate::message::{Appended, DeliveryKey, IdempotencyKey, NewMessage, Scheduled};
 use crate::recent_keys::RecentKey;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -78,10 +78,11 @@ pub fn remembered(tx: &Transaction<'_>, key: &IdempotencyKey, since_ms: i64) -> 
 }
 
 /// Moves keys from their messages' rows into the index, where memory no longer has to hold them.
-pub fn move_keys(tx: &Transaction<'_>, keys: &[RecentKey], now_ms: i64) -> Result<()> {
+/// They count from when they came.
+pub fn move_keys(tx: &Transaction<'_>, keys: &[RecentKey]) -> Result<()> {
     let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, NULL, NULL)")?;
     for recent in keys {
-        insert.execute(params![recent.key.key, recent.key.body, now_ms, recent.message.0])?;
+        insert.execute(params![recent.key.key, recent.key.body, ms_of(recent.message.0), recent.message.0])?;
     }
     Ok(())
 }

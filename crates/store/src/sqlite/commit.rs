@@ -193,7 +193,7 @@ impl Scope<'_> {
 
     /// What the next start begins with: idempotency keys that move into the index, and the marks.
     fn keep(&self, moving: &[RecentKey], watermark: Option<i64>) -> rusqlite::Result<()> {
-        move_keys(&self.tx, moving, self.now_ms)?;
+        move_keys(&self.tx, moving)?;
         if let Some(watermark) = watermark {
             let mut save = self.tx.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?, ?)")?;
             save.execute(params!["watermark", watermark])?;
