@@ -212,6 +212,13 @@ async fn what_a_schema_may_ask_for_is_bounded() {
     let chain =
         |links: usize| json!({"$ref": "#/$defs/d0", "$defs": (0..links).map(link).collect::<serde_json::Map<_, _>>()});
     register("chained", chain(20_000)).await.expect(422);
+    // The same, where each is defined before the one that leads to it.
+    let back = |n: usize| (format!("b{n}"), json!({"properties": {"a": {"$ref": format!("#/$defs/b{}", n - 1)}}}));
+    let mut backwards: serde_json::Map<_, _> = [("b0".to_owned(), json!({}))].into_iter().collect();
+    backwards.extend((1..=5_000).map(back));
+    let backwards = json!({"$defs": backwards, "properties": {"a": {"$ref": "#/$defs/b5000"}}});
+    let refused = register("backwards", backwards).await.expect(422);
+    assert!(refused["detail"][0]["msg"].as_str().unwrap().contains("1000 steps"), "{refused}");
     register("circle", json!({"allOf": [{"$ref": "#"}]})).await.expect(422);
     for version in ["", "99999999999999999999999"] {
         let form = json!({"name": "numbered", "description": "x", "schemas": {version: {}}});

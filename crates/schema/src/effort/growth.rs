@@ -8,6 +8,8 @@ use std::ptr;
 
 /// Looks at properties and references; a schema that needs more is refused.
 const MOST_LOOKS: usize = 2_000_000;
+/// Levels into a payload, of which JSON is read with no more than 128.
+const DEEPEST: usize = 300;
 
 /// What is compared with one value somewhere inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,15 @@ pub(super) struct Growth {
     schemas: usize,
     /// At most so many times a schema within itself.
     pub circles: usize,
+    /// Levels from here to the innermost.
+    levels: usize,
+}
+
+impl Growth {
+    /// What says nothing of what is inside.
+    fn of(schemas: usize) -> Growth {
+        Growth { schemas, circles: 0, levels: 1 }
+    }
 }
 
 /// A place inside a value.
@@ -28,26 +39,29 @@ enum Place<'a> {
 }
 
 impl<'a> Effort<'a> {
-    /// What a schema for a value asks of the values inside it.
-    pub(super) fn growth(&mut self, schema: &'a Value) -> Result<Growth, String> {
-        let Value::Object(rules) = self.meant(schema) else { return Ok(Growth { schemas: 1, circles: 0 }) };
+    /// What a schema for a value asks of the values inside it; `within`: the levels around the value.
+    pub(super) fn growth(&mut self, schema: &'a Value, within: usize) -> Result<Growth, String> {
+        let Value::Object(rules) = self.meant(schema) else { return Ok(Growth::of(1)) };
         match self.grown.get(&ptr::from_ref(rules)) {
+            Some(Some(known)) if within + known.levels > DEEPEST => return Err(too_deep()),
             Some(Some(known)) => return Ok(*known),
-            Some(None) => return Ok(Growth { schemas: 1, circles: 1 }),
+            Some(None) => return Ok(Growth { circles: 1, ..Growth::of(1) }),
+            None if within >= DEEPEST => return Err(too_deep()),
             None => {}
         }
         self.grown.insert(ptr::from_ref(rules), None);
         let AtOnce { schemas, .. } = self.at_once(rules, 0)?;
-        let mut most = Growth { schemas, circles: 0 };
+        let mut most = Growth::of(schemas);
         let all = self.all_at_once(rules);
         for place in places(&all) {
-            let mut sum = Growth { schemas: 0, circles: 0 };
+            let mut sum = Growth::of(0);
             for rules in &all {
                 for inner in inside(rules, &place) {
                     self.looks += 1;
-                    let inner = self.growth(inner)?;
+                    let inner = self.growth(inner, within + 1)?;
                     sum.schemas += inner.schemas;
                     sum.circles = sum.circles.saturating_add(inner.circles);
+                    sum.levels = sum.levels.max(inner.levels + 1);
                 }
                 self.looks += 1;
             }
@@ -62,6 +76,7 @@ impl<'a> Effort<'a> {
             }
             most.schemas = most.schemas.max(sum.schemas);
             most.circles = most.circles.max(sum.circles);
+            most.levels = most.levels.max(sum.levels);
         }
         self.grown.insert(ptr::from_ref(rules), Some(most));
         Ok(most)
@@ -88,6 +103,10 @@ impl<'a> Effort<'a> {
         }
         all
     }
+}
+
+fn too_deep() -> String {
+    format!("leads more than {DEEPEST} levels into a payload, deeper than any is; make it flatter")
 }
 
 fn places<'a>(all: &[&'a Map<String, Value>]) -> BTreeSet<Place<'a>> {

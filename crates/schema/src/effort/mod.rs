@@ -8,7 +8,7 @@ mod growth;
 use crate::diff::pointer;
 use growth::Growth;
 use serde_json::{Map, Value};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ptr;
 
 /// Schemas that a value is compared with at one place.
@@ -43,7 +43,7 @@ pub fn effort(schema: &Value) -> Result<Asks, String> {
     let mut effort = Effort {
         root: schema,
         names: HashMap::new(),
-        seen: HashSet::new(),
+        ways: HashMap::new(),
         known: HashMap::new(),
         grown: HashMap::new(),
         looks: 0,
@@ -62,7 +62,7 @@ pub fn effort(schema: &Value) -> Result<Asks, String> {
             _ => {}
         }
     }
-    let circles = effort.growth(schema)?.circles;
+    let circles = effort.growth(schema, 0)?.circles;
     Ok(Asks { at_once: most, circles })
 }
 
@@ -78,7 +78,8 @@ struct Effort<'a> {
     root: &'a Value,
     /// What anchors and ids name.
     names: HashMap<&'a str, &'a Value>,
-    seen: HashSet<*const Value>,
+    /// The steps from a place to the end of the longest way; 0 while it is gone.
+    ways: HashMap<*const Value, usize>,
     /// `None` while it is counted.
     known: HashMap<*const Map<String, Value>, Option<AtOnce>>,
     /// `None` while it is looked at.
@@ -135,25 +136,31 @@ impl<'a> Effort<'a> {
         references.filter_map(|reference| self.target(reference)).collect::<Vec<_>>().into_iter()
     }
 
-    /// Goes everywhere once.
-    fn way(&mut self, value: &'a Value, steps: usize) -> Result<(), String> {
+    /// Goes everywhere once; gives the steps from here to the end of the longest way.
+    fn way(&mut self, value: &'a Value, steps: usize) -> Result<usize, String> {
         if let Value::Object(rules) = value {
             self.references_lead_somewhere(rules)?;
         }
-        if steps > LONGEST_WAY {
+        // What was gone through before, by a shorter way, may be too long by this one.
+        let further = self.ways.get(&ptr::from_ref(value)).copied();
+        if steps + further.unwrap_or(0) > LONGEST_WAY {
             return Err(format!("leads through more than {LONGEST_WAY} steps and references; make it flatter"));
         }
-        if !self.seen.insert(ptr::from_ref(value)) {
-            return Ok(());
+        if let Some(further) = further {
+            return Ok(further);
         }
-        match value {
-            Value::Object(rules) => {
-                let next: Vec<&Value> = self.referred(rules).chain(rules.values()).collect();
-                next.into_iter().try_for_each(|next| self.way(next, steps + 1))
-            }
-            Value::Array(list) => list.iter().try_for_each(|next| self.way(next, steps + 1)),
-            _ => Ok(()),
+        self.ways.insert(ptr::from_ref(value), 0);
+        let next: Vec<&Value> = match value {
+            Value::Object(rules) => self.referred(rules).chain(rules.values()).collect(),
+            Value::Array(list) => list.iter().collect(),
+            _ => vec![],
+        };
+        let mut longest = 0;
+        for next in next {
+            longest = longest.max(self.way(next, steps + 1)? + 1);
         }
+        self.ways.insert(ptr::from_ref(value), longest);
+        Ok(longest)
     }
 
     /// What a value is compared with that is compared with these rules.
@@ -279,6 +286,13 @@ mod tests {
         };
         assert!(effort(&chain("properties")).unwrap_err().contains("more than 1000 steps"));
         assert!(effort(&chain("")).is_err());
+        // The same, where each is come to before the one that leads to it.
+        let link =
+            |n: usize| (format!("d{n:06}"), json!({"properties": {"a": {"$ref": format!("#/$defs/d{:06}", n - 1)}}}));
+        let mut back: Map<_, _> = (1..5_000).map(link).collect();
+        back.insert("d000000".to_owned(), json!({}));
+        let back = json!({"$defs": back, "properties": {"a": {"$ref": "#/$defs/d004999"}}});
+        assert!(effort(&back).unwrap_err().contains("more than 1000 steps"));
         let circle = json!({"allOf": [{"$ref": "#"}]});
         assert!(effort(&circle).unwrap_err().contains("without going into the payload"));
     }
