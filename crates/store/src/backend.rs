@@ -54,9 +54,9 @@ pub enum CommitError {
     /// Something in the batch is not accepted; alone, the others would be.
     #[error("{0}")]
     Rejected(String),
-    /// Again, it may work.
-    #[error("it got in another's way")]
-    Deadlock,
+    /// Again, it may work: another was in the way, or it took too long.
+    #[error("it could not be done now")]
+    Again,
     /// It may have been committed.
     #[error("the connection broke")]
     Unknown,

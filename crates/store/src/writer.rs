@@ -13,7 +13,7 @@ use crate::error::{AppendError, StoreError};
 use crate::event::Event;
 use crate::fair::FairQueue;
 use crate::id::{AppId, MessageId};
-use crate::message::{Appended, Message, NewMessage, Retry};
+use crate::message::{Appended, AttemptRecord, Message, NewMessage, Retry, Scheduled};
 use crate::metrics::StoreMetrics;
 use crate::watermark::Watermark;
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// does so with the same idempotency key, and nothing happens twice.
 const AWAY_MS: i64 = 10_000;
 /// When to look again at a delivery whose outcome can't be written.
-const UNWRITTEN_MS: i64 = 1_000;
+const UNWRITTEN_MS: i64 = 5_000;
 /// Commits that may fail one after the other when nobody can send any more.
 const LAST_TRIES: u32 = 8;
 
@@ -242,7 +242,7 @@ impl<B: Backend> Writer<B> {
             }
             CommitError::Unknown => self.resolve(batch, waiting),
             CommitError::Lost => self.rejoin(batch, waiting),
-            CommitError::Rejected(_) | CommitError::Deadlock if !batch.is_single() => {
+            CommitError::Rejected(_) | CommitError::Again if !batch.is_single() => {
                 for single in batch.split() {
                     self.commit(single, None, waiting);
                 }
@@ -250,25 +250,30 @@ impl<B: Backend> Writer<B> {
             }
             error => {
                 tracing::error!(%error, "one item could not be stored");
-                let again = matches!(error, CommitError::Deadlock);
+                let again = matches!(error, CommitError::Again);
                 let why = || if again { StoreError::Busy } else { StoreError::Database(error.to_string()) };
-                let reports = batch.refuse(self.tenure, why);
                 // Whatever it got in the way of is done by the next try; what is rejected stays rejected.
-                for report in reports.into_iter().rev() {
+                for report in batch.refuse(self.tenure, why).into_iter().rev() {
                     match report {
                         report if again => waiting.reports.push_front(report),
-                        // What became of it can't be written, so it is done again.
-                        Report::Attempts(_, records) => {
-                            let due_ms = self.clock.steady_ms() + UNWRITTEN_MS;
-                            let again = Some(Retry { due_ms, attempts: 0 });
-                            self.send(Event::Recorded(records.iter().map(|one| (one.delivery, again)).collect()));
-                        }
+                        Report::Attempts(_, records) => self.unwritten(&records, waiting),
                         Report::Park(..) | Report::Flush(_) => {}
                     }
                 }
                 false
             }
         }
+    }
+
+    /// What became of these can't be written, so they are done again: out of the schedule, where they are or come to be.
+    fn unwritten(&self, records: &[AttemptRecord], waiting: &mut Waiting) {
+        let due_ms = self.clock.steady_ms() + UNWRITTEN_MS;
+        self.send(Event::Recorded(
+            records.iter().map(|record| (record.delivery, Some(Retry { due_ms, attempts: 0 }))).collect(),
+        ));
+        let unstored = records.iter().filter(|record| !record.stored);
+        let rows = unstored.map(|record| Scheduled { delivery: record.delivery, due_ms, attempts: 0 }).collect();
+        waiting.reports.push_back(Report::Park(self.tenure, Parked { rows, held: false }));
     }
 
     /// Waits for the database, and finds out what became of the batch.

@@ -94,7 +94,9 @@ fn page(api: &Api, pulled: Pulled) -> Json<PollingEndpointOut> {
 /// comes late, and is not skipped.
 #[utoipa::path(get, path = "/api/v1/app/{app_id}/poller/{sink_id}", tag = "Message Poller",
     operation_id = "v1.message.poller.poll",
-    params(("app_id" = String, Path), ("sink_id" = String, Path), ("limit" = Option<u64>, Query, minimum = 1, maximum = 250, description = "Messages of a page; 50 where nothing is said."),
+    params(("app_id" = String, Path), ("sink_id" = String, Path),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 250,
+            description = "Messages of a page; 50 where nothing is said."),
         ("iterator" = Option<String>, Query), ("event_type" = Option<String>, Query),
         ("channel" = Option<String>, Query), ("after" = Option<String>, Query),
         ("wait" = Option<u64>, Query, description = "Seconds to wait for a first message, up to 30.")),
@@ -116,7 +118,9 @@ async fn poll(
 #[utoipa::path(get, path = "/api/v1/app/{app_id}/poller/{sink_id}/consumer/{consumer_id}", tag = "Message Poller",
     operation_id = "v1.message.poller.consumer-poll",
     params(("app_id" = String, Path), ("sink_id" = String, Path), ("consumer_id" = String, Path),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 250, description = "Messages of a page; 50 where nothing is said."), ("iterator" = Option<String>, Query),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 250,
+            description = "Messages of a page; 50 where nothing is said."),
+        ("iterator" = Option<String>, Query),
         ("wait" = Option<u64>, Query, description = "Seconds to wait for a first message, up to 30.")),
     responses((status = 200, body = PollingEndpointOut), Errors))]
 async fn consumer_poll(

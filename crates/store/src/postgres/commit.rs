@@ -78,7 +78,7 @@ impl Backend for Postgres {
         runtime.block_on(async {
             for _ in 1..TRIES {
                 match self.commit_once(batch, watermark).await {
-                    Err(CommitError::Deadlock) => {}
+                    Err(CommitError::Again) => {}
                     result => return result,
                 }
             }

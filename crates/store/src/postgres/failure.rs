@@ -14,11 +14,11 @@ pub fn commit_error(error: Error) -> CommitError {
     match db.code() {
         code if code.code() == "PR001" => CommitError::Lost,
         code if *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE => {
-            CommitError::Deadlock
+            CommitError::Again
         }
         code if *code == SqlState::DISK_FULL => CommitError::Full,
         // A statement timeout of the operator's, a lock timeout, no memory, an error of a disk.
-        code if ["57014", "55P03", "53200", "53000", "58030"].contains(&code.code()) => CommitError::Deadlock,
+        code if ["57014", "55P03", "53200", "53000", "58030"].contains(&code.code()) => CommitError::Again,
         code if is_away(code) => CommitError::Unknown,
         _ => CommitError::Rejected(with_cause(&error)),
     }

@@ -8,7 +8,7 @@ use crate::secret::Sealer;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Error, IsolationLevel, Row, Transaction};
 
 /// What was found, as changes to the directory, and the routings in force.
 #[derive(Debug, Default)]
@@ -39,6 +39,12 @@ const ENDPOINT: &str = "SELECT e.id, e.app, e.uid, e.settings, e.secrets, e.head
 const EVENT_TYPE: &str = "SELECT env, name, settings, created_ms, updated_ms, version FROM event_types";
 const KEY: &str = "SELECT id, env, name, hash, created_ms, revoked_ms, access, app, session, expires_ms FROM api_keys";
 const ENVIRONMENT: &str = "SELECT id, name, settings, created_ms, updated_ms, version FROM environments";
+
+/// A look at the database as it is at one moment: a routing that is newer than the endpoints that were read would let
+/// messages pass some of them.
+pub async fn moment(client: &mut Client) -> Result<Transaction<'_>, Error> {
+    client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await
+}
 
 /// Everything.
 pub async fn all(client: &Client, sealer: &Sealer) -> Result<Loaded, StoreError> {

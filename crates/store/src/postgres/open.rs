@@ -143,10 +143,11 @@ async fn tidy(pool: Pool, retention: Retention, clock: Clock, alive: Weak<()>) {
 }
 
 async fn load_all(pool: &Pool, sealer: &Sealer, directory: &Directory) -> Result<i64, OpenError> {
-    let client = get(pool).await.map_err(database)?;
-    // The version first: what changes while we read is read again.
-    let version = client.query_typed("SELECT version FROM config", &[]).await.map_err(OpenError::postgres)?;
-    let loaded = load::all(&client, sealer).await.map_err(database)?;
+    let mut client = get(pool).await.map_err(database)?;
+    let moment = load::moment(&mut client).await.map_err(OpenError::postgres)?;
+    let version = moment.query_typed("SELECT version FROM config", &[]).await.map_err(OpenError::postgres)?;
+    let loaded = load::all(moment.client(), sealer).await.map_err(database)?;
+    moment.commit().await.map_err(OpenError::postgres)?;
     directory.apply_all(&loaded.changes, &loaded.routings);
     Ok(version.first().map_or(0, |row| row.get(0)))
 }

@@ -13,7 +13,6 @@ use deadpool_postgres::Pool;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio_postgres::IsolationLevel;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// Who may wait for one reading.
@@ -81,8 +80,7 @@ impl Follower {
         if version == self.known {
             return Ok(());
         }
-        let moment = connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-        let moment = moment.start().await?;
+        let moment = load::moment(&mut connection).await?;
         let client = moment.client();
         let sql = "SELECT version, kind, id, scope, name FROM config_log WHERE version > $1 ORDER BY version";
         let log = client.query_typed(sql, &[(&self.known, tokio_postgres::types::Type::INT8)]).await?;

@@ -114,7 +114,7 @@ fn commit_error(error: rusqlite::Error) -> CommitError {
             CommitError::Broken(error.to_string())
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OutOfMemory | ErrorCode::CannotOpen) => {
-            CommitError::Deadlock
+            CommitError::Again
         }
         _ => CommitError::Rejected(error.to_string()),
     }
