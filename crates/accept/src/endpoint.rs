@@ -6,7 +6,7 @@ use crate::decided::as_decided;
 use crate::operational::{OPERATIONAL_EVENTS, is_operational};
 use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
 use postrider_contract::{Contract, FilterKind, PayloadFilter};
-use postrider_store::config::{Action, Change, Endpoint, EndpointSecrets, EndpointSettings, EnvId, OldSecret};
+use postrider_store::config::{Action, Change, Endpoint, EndpointSecrets, EndpointSettings, OldSecret};
 use postrider_store::id::EndpointId;
 use postrider_store::{AppEntry, ChangeError, Changed, RememberedAnswer, Secret};
 use rand::Rng;
@@ -241,10 +241,7 @@ impl Accept {
         }
         problems.check("eventTypes", check::list(&settings.event_types, LONGEST_LIST));
         for (n, filter) in settings.event_types.iter().enumerate() {
-            if is_operational(entry) && OPERATIONAL_EVENTS.contains(&filter.as_str()) {
-                continue;
-            }
-            problems.check(&format!("eventTypes.{n}"), self.check_filter(entry.app.env, contract, filter));
+            problems.check(&format!("eventTypes.{n}"), self.check_filter(entry, contract, filter));
         }
         if let Some(filter) = &settings.payload_filter {
             problems.check(
@@ -296,15 +293,21 @@ impl Accept {
         }
     }
 
-    /// A filter is right when the contract knows it, or the registry does.
-    fn check_filter(&self, env: EnvId, contract: &Contract, filter: &str) -> Result<(), String> {
+    /// A filter is right when the contract knows it, or the registry does; for the provider's own endpoints, when there
+    /// is such an operational event.
+    fn check_filter(&self, entry: &AppEntry, contract: &Contract, filter: &str) -> Result<(), String> {
         let events = contract.events();
         let kind = events.check_filter(filter)?;
         let (filter, _) = events.split(filter);
         match kind {
             FilterKind::Pattern => Ok(()),
+            FilterKind::Exact if is_operational(entry) => match OPERATIONAL_EVENTS.contains(&filter) {
+                true => Ok(()),
+                false => Err(format!("{filter:?} is never told; there are {}", OPERATIONAL_EVENTS.join(", "))),
+            },
             FilterKind::Exact
-                if events.in_catalogue(filter) || self.store.directory().event_type(env, filter).is_some() =>
+                if events.in_catalogue(filter)
+                    || self.store.directory().event_type(entry.app.env, filter).is_some() =>
             {
                 Ok(())
             }

@@ -11,6 +11,7 @@ use postrider_accept::FieldProblem;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use serde_path_to_error::Segment;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// The largest body that is read.
@@ -86,13 +87,17 @@ pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
         },
         Err(error) => error,
     };
-    let path = error.path().to_string();
+    let place = error.path().iter().filter_map(|part| match part {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } | Segment::Enum { variant: key } => Some(key.clone()),
+        Segment::Unknown => None,
+    });
+    let loc = std::iter::once("body".to_owned()).chain(place).collect();
     let cause = error.into_inner();
     if cause.classify() != Category::Data {
         return Err(not_json(&cause));
     }
-    let field = if path == "." { "" } else { &path };
-    Err(ApiError::Invalid(vec![FieldProblem::value(field, in_words(&cause))]))
+    Err(ApiError::Invalid(vec![FieldProblem { loc, ..FieldProblem::value("", in_words(&cause)) }]))
 }
 
 /// Without the names of our types.

@@ -106,6 +106,13 @@ async fn a_list_of_actions_that_is_wrong_is_told_so() {
         let form = json!({"url": receiver.url("/hook"), "secret": "s", "actions": actions});
         let refused = app.post(&format!("/api/v1/app/{acme}/endpoint"), form).await.expect(422);
         assert!(refused["detail"][0]["msg"].as_str().unwrap().starts_with(why), "{refused}");
+        let place = refused["detail"][0]["loc"].as_array().unwrap().iter().map(|part| part.as_str().unwrap());
+        let place: Vec<&str> = place.collect();
+        assert!(
+            [&["body", "actions"][..], &["body", "actions", "0", "type"], &["body", "actions", "0"]]
+                .contains(&&place[..]),
+            "{refused}"
+        );
     }
 }
 
