@@ -17,7 +17,6 @@ pub mod directory;
 pub mod doctor;
 mod error;
 mod event;
-pub mod fair;
 pub mod id;
 mod json;
 mod lease;
