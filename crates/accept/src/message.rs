@@ -127,7 +127,7 @@ impl Accept {
         };
         let mut message = self.routed(entry, draft, target);
         message.created_ms = self.clock.wall_ms();
-        message.due_ms = message.deliver.due_ms(self.clock.steady_ms());
+        message.due_ms = message.deliver.due_ms(self.clock.wall_ms()) - self.clock.ahead_ms();
         message.idempotency = idempotency.map(|idempotency| idempotency.0);
         message.credential = Some(caller.key);
         Ok(message)

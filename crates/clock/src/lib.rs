@@ -58,6 +58,12 @@ impl Clock {
         }
     }
 
+    /// How far the wall clock is ahead of the steady one, ms: 0 at start, other when somebody set the wall clock or the
+    /// machine was asleep.
+    pub fn ahead_ms(&self) -> i64 {
+        self.wall_ms() - self.steady_ms()
+    }
+
     /// Returns once [`Clock::steady_ms`] has reached `at_ms`.
     pub async fn sleep_until(&self, at_ms: i64) {
         match &self.0 {

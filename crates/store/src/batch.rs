@@ -3,7 +3,7 @@
 use crate::config::Change;
 use crate::error::{AppendError, ChangeError, StoreError};
 use crate::id::AppId;
-use crate::message::{Appended, AttemptRecord, IdempotencyKey, NewMessage, Scheduled};
+use crate::message::{Appended, AttemptRecord, DeliveryKey, IdempotencyKey, NewMessage, Scheduled};
 use crate::{Changed, RememberedAnswer, Tenure};
 use tokio::sync::oneshot;
 
@@ -23,6 +23,8 @@ pub type ManyAppended = Vec<Result<Appended, AppendError>>;
 pub enum Report {
     Attempts(Tenure, Vec<AttemptRecord>),
     Park(Tenure, Parked),
+    /// Deliveries of which the database takes no outcome: they leave the schedule.
+    Forget(Tenure, Vec<DeliveryKey>),
     /// Answered when all before it is on disk.
     Flush(oneshot::Sender<()>),
 }
@@ -38,7 +40,7 @@ impl Report {
     /// The tenure it was done in; `None` where it doesn't matter.
     pub fn tenure(&self) -> Option<Tenure> {
         match self {
-            Report::Attempts(tenure, _) | Report::Park(tenure, _) => Some(*tenure),
+            Report::Attempts(tenure, _) | Report::Park(tenure, _) | Report::Forget(tenure, _) => Some(*tenure),
             Report::Flush(_) => None,
         }
     }
@@ -47,6 +49,7 @@ impl Report {
         match self {
             Report::Attempts(_, attempts) => attempts.len(),
             Report::Park(_, parked) => parked.rows.len(),
+            Report::Forget(_, deliveries) => deliveries.len(),
             Report::Flush(_) => 0,
         }
     }
@@ -72,6 +75,7 @@ pub enum Item {
     Change(Box<ChangeRequest>, oneshot::Sender<Result<Changed, ChangeError>>),
     Attempts(Vec<AttemptRecord>),
     Park(Parked),
+    Forget(Vec<DeliveryKey>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -81,7 +85,7 @@ impl Item {
         match self {
             Item::Append(message, _) => std::slice::from_ref(message),
             Item::AppendMany(messages, _) => messages,
-            Item::Change(..) | Item::Attempts(_) | Item::Park(_) | Item::Flush(_) => &[],
+            Item::Change(..) | Item::Attempts(_) | Item::Park(_) | Item::Forget(_) | Item::Flush(_) => &[],
         }
     }
 }
@@ -101,6 +105,7 @@ impl From<Report> for Item {
         match report {
             Report::Attempts(_, records) => Item::Attempts(records),
             Report::Park(_, parked) => Item::Park(parked),
+            Report::Forget(_, deliveries) => Item::Forget(deliveries),
             Report::Flush(reply) => Item::Flush(reply),
         }
     }
@@ -126,7 +131,8 @@ impl Batch {
             Item::Attempts(records) => records.len(),
             Item::Park(parked) => parked.rows.len(),
             Item::AppendMany(messages, _) => messages.len(),
-            _ => 1,
+            Item::Forget(deliveries) => deliveries.len(),
+            Item::Append(..) | Item::Change(..) | Item::Flush(_) => 1,
         };
         self.items.iter().map(rows).sum()
     }
@@ -142,7 +148,8 @@ impl Batch {
             Item::Append(..) | Item::AppendMany(..) => item.messages().iter().map(NewMessage::bytes).sum(),
             Item::Attempts(records) => records.iter().map(|record| record.response.len() + 500).sum(),
             Item::Park(parked) => parked.rows.len() * 200,
-            _ => 8_000,
+            Item::Forget(deliveries) => deliveries.len() * 200,
+            Item::Change(..) | Item::Flush(_) => 8_000,
         };
         self.items.iter().map(bytes).sum()
     }
@@ -152,22 +159,29 @@ impl Batch {
         match self.items.as_slice() {
             [] => true,
             [Item::Attempts(records)] => records.len() <= 1,
+            [Item::Park(parked)] => parked.rows.len() <= 1,
             items => items.len() == 1,
         }
     }
 
-    /// Each item in a batch of its own, and each attempt.
-    pub fn split(self) -> impl Iterator<Item = Batch> {
-        let singles = self.items.into_iter().flat_map(|item| match item {
-            Item::Attempts(records) => records.into_iter().map(|record| Item::Attempts(vec![record])).collect(),
-            item => vec![item],
-        });
-        singles.map(|item| Batch { items: vec![item] })
+    /// The same in two batches, to find the item that is refused in few commits: the others share theirs.
+    pub fn halves(mut self) -> [Batch; 2] {
+        let second = match self.items.as_mut_slice() {
+            [Item::Attempts(records)] => vec![Item::Attempts(records.split_off(records.len() / 2))],
+            [Item::Park(Parked { rows, held })] => {
+                vec![Item::Park(Parked { rows: rows.split_off(rows.len() / 2), held: *held })]
+            }
+            items => {
+                let half = items.len() / 2;
+                self.items.split_off(half)
+            }
+        };
+        [self, Batch { items: second }]
     }
 
     /// What of it is not a report of what this node did.
     pub fn without_reports(mut self) -> Batch {
-        self.items.retain(|item| !matches!(item, Item::Attempts(_) | Item::Park(_)));
+        self.items.retain(|item| !matches!(item, Item::Attempts(_) | Item::Park(_) | Item::Forget(_)));
         self
     }
 
@@ -187,7 +201,7 @@ impl Batch {
                     let reply = std::mem::replace(reply, oneshot::channel().0);
                     drop(reply.send(Err(ChangeError::Store(StoreError::Unavailable))));
                 }
-                _ => {}
+                Item::Attempts(_) | Item::Park(_) | Item::Forget(_) | Item::Flush(_) => {}
             }
         }
     }
@@ -202,6 +216,7 @@ impl Batch {
                 Item::Change(request, reply) => refuse(Command::Change(request, reply), &why),
                 Item::Attempts(records) => kept.push(Report::Attempts(tenure, records)),
                 Item::Park(parked) => kept.push(Report::Park(tenure, parked)),
+                Item::Forget(deliveries) => kept.push(Report::Forget(tenure, deliveries)),
                 Item::Flush(reply) => kept.push(Report::Flush(reply)),
             }
         }

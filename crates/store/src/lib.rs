@@ -194,6 +194,7 @@ impl Store {
             reports: report_queue,
             events: event_sender,
             watermark: Watermark::after(opened.newest),
+            ids: opened.source.clone(),
             metrics,
             gate: gate.clone(),
             tenure: 0,

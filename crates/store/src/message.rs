@@ -44,7 +44,7 @@ pub enum Deliver {
 }
 
 impl Deliver {
-    /// When a delivery that nobody has begun with is due, epoch ms.
+    /// When a delivery that nobody has begun with is due, by the wall clock, epoch ms.
     pub fn due_ms(self, now_ms: i64) -> i64 {
         match self {
             Deliver::At(at_ms) => at_ms.max(now_ms),
@@ -168,6 +168,43 @@ pub struct AttemptRecord {
     pub reply: Option<String>,
     /// What the response set for the next message.
     pub settings: Vec<Setting>,
+}
+
+/// The code of an outcome that the database did not take as it was.
+pub const UNRECORDED: &str = "unrecorded";
+
+impl AttemptRecord {
+    /// What of it any database takes: how it ended and what follows, without a word that came from outside.
+    pub(crate) fn bare(&self) -> AttemptRecord {
+        let AttemptOutcome { success, status, .. } = self.outcome;
+        let reason = "the outcome could not be stored in full".to_owned();
+        AttemptRecord {
+            outcome: AttemptOutcome { success, status, error: Some((UNRECORDED.to_owned(), reason)) },
+            url: String::new(),
+            response: Bytes::new(),
+            reply: None,
+            settings: vec![],
+            ..self.clone()
+        }
+    }
+
+    /// Of a delivery that can't wait in the schedule: it failed for good.
+    pub(crate) fn unschedulable(delivery: DeliveryKey, now_ms: i64) -> AttemptRecord {
+        let reason = "the delivery could not be stored".to_owned();
+        AttemptRecord {
+            delivery,
+            outcome: AttemptOutcome { success: false, status: 0, error: Some((UNRECORDED.to_owned(), reason)) },
+            url: String::new(),
+            response: Bytes::new(),
+            started_ms: now_ms,
+            duration_ms: 0,
+            retry: None,
+            stored: false,
+            next: None,
+            reply: None,
+            settings: vec![],
+        }
+    }
 }
 
 /// A variable that a response set, or took away.

@@ -1,16 +1,19 @@
 //! Which messages recovery has to look at.
 //!
-//! A delivery that succeeds at once leaves no trace of having been pending, only its message and
-//! its attempt. So that recovery need not read all of history, the store remembers a low-water
-//! mark: every message below it has, for each endpoint, an attempt or a row in the schedule.
+//! A delivery that succeeds at once leaves no trace of having been pending, only its message and its attempt. So that
+//! recovery need not read all of history, the store remembers a low-water mark: every message below it has, for each
+//! endpoint, an attempt or a row in the schedule.
+//!
+//! Settling is per delivery: to settle one twice changes nothing for the other deliveries of its message.
 
-use crate::id::MessageId;
+use crate::id::{EndpointId, MessageId};
+use crate::message::DeliveryKey;
 use std::collections::BTreeMap;
 
-/// Messages whose first attempts are in memory alone, with how many of them.
+/// Messages with deliveries that are in memory alone, and to which endpoints these go.
 #[derive(Debug, Default)]
 pub struct Watermark {
-    open: BTreeMap<MessageId, usize>,
+    open: BTreeMap<MessageId, Vec<EndpointId>>,
     newest: i64,
 }
 
@@ -20,22 +23,32 @@ impl Watermark {
         Watermark { open: BTreeMap::new(), newest }
     }
 
-    /// A message was committed and `deliveries` of it are in memory.
-    pub fn committed(&mut self, message: MessageId, deliveries: usize) {
+    /// A message was committed, and its deliveries to `endpoints` are in memory.
+    pub fn committed(&mut self, message: MessageId, endpoints: Vec<EndpointId>) {
         self.newest = self.newest.max(message.0);
-        if deliveries > 0 {
-            self.open.insert(message, deliveries);
+        if !endpoints.is_empty() {
+            self.open.insert(message, endpoints);
         }
     }
 
-    /// One delivery of the message now has an attempt or a row.
-    pub fn settled(&mut self, message: MessageId) {
-        if let Some(left) = self.open.get_mut(&message) {
-            *left -= 1;
-            if *left == 0 {
-                self.open.remove(&message);
+    /// The delivery has an attempt or a row. A resend is a delivery of its own, and is never in memory alone.
+    pub fn settled(&mut self, delivery: DeliveryKey) {
+        if delivery.manual {
+            return;
+        }
+        if let Some(endpoints) = self.open.get_mut(&delivery.message) {
+            if let Some(place) = endpoints.iter().position(|endpoint| *endpoint == delivery.endpoint) {
+                endpoints.swap_remove(place);
+            }
+            if endpoints.is_empty() {
+                self.open.remove(&delivery.message);
             }
         }
+    }
+
+    /// Every id that will be given out is greater than `id`.
+    pub fn passed(&mut self, id: i64) {
+        self.newest = self.newest.max(id);
     }
 
     /// Recovery starts at this message id.
@@ -48,17 +61,25 @@ impl Watermark {
 mod tests {
     use super::*;
 
+    fn delivery(message: i64, endpoint: i64) -> DeliveryKey {
+        DeliveryKey { message: MessageId(message), endpoint: EndpointId(endpoint), manual: false }
+    }
+
     #[test]
     fn the_mark_stays_at_the_oldest_message_with_an_unsettled_delivery() {
         let mut mark = Watermark::after(10);
         assert_eq!(mark.mark(), 11);
-        mark.committed(MessageId(20), 2);
-        mark.committed(MessageId(30), 1);
-        mark.committed(MessageId(40), 0);
-        mark.settled(MessageId(30));
-        mark.settled(MessageId(20));
-        assert_eq!(mark.mark(), 20);
-        mark.settled(MessageId(20));
+        mark.committed(MessageId(20), vec![EndpointId(1), EndpointId(2)]);
+        mark.committed(MessageId(30), vec![EndpointId(1)]);
+        mark.committed(MessageId(40), vec![]);
+        mark.settled(delivery(30, 1));
+        mark.settled(delivery(20, 1));
+        mark.settled(delivery(20, 1));
+        mark.settled(DeliveryKey { manual: true, ..delivery(20, 2) });
+        assert_eq!(mark.mark(), 20, "neither the first delivery, settled twice, nor a resend settles the second");
+        mark.settled(delivery(20, 2));
         assert_eq!(mark.mark(), 41);
+        mark.passed(50);
+        assert_eq!(mark.mark(), 51);
     }
 }

@@ -11,8 +11,8 @@ use crate::batch::{Batch, Command, Item, Outcome, Parked, Report, refuse};
 use crate::directory::Directory;
 use crate::error::{AppendError, StoreError};
 use crate::event::Event;
-use crate::id::{AppId, MessageId};
-use crate::message::{Appended, AttemptRecord, Message, NewMessage, Retry, Scheduled};
+use crate::id::{AppId, IdSource, MessageId};
+use crate::message::{Appended, AttemptRecord, Message, NewMessage, UNRECORDED};
 use crate::metrics::StoreMetrics;
 use crate::watermark::Watermark;
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -41,8 +41,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How long the callers of a batch wait for a database that is away. Whoever is told to try again
 /// does so with the same idempotency key, and nothing happens twice.
 const AWAY_MS: i64 = 10_000;
-/// When to look again at a delivery whose outcome can't be written.
-const UNWRITTEN_MS: i64 = 5_000;
+/// How often recovery's mark is written while messages come, and while nothing happens.
+const MARK_MS: i64 = 1_000;
+const IDLE_MARK_MS: i64 = 60_000;
 /// Commits that may fail one after the other when nobody can send any more.
 const LAST_TRIES: u32 = 8;
 
@@ -55,11 +56,19 @@ pub struct Writer<B> {
     pub reports: Receiver<Report>,
     pub events: mpsc::Sender<Event>,
     pub watermark: Watermark,
+    pub ids: Arc<IdSource>,
     pub metrics: StoreMetrics,
     /// Whether callers should try at all; not while the database is away.
     pub gate: Arc<AtomicBool>,
     /// Rises each time this process becomes a new node.
     pub tenure: Tenure,
+}
+
+/// The mark that recovery would begin at, as it was written last.
+struct Kept {
+    mark: i64,
+    /// Steady clock.
+    at_ms: i64,
 }
 
 /// What has been taken from the channels and not been committed yet.
@@ -72,8 +81,7 @@ impl<B: Backend> Writer<B> {
     /// Runs until every sender is gone and all they sent is committed, or can't be.
     pub fn run(mut self) {
         let mut waiting = Waiting { commands: FairQueue::new(WAITING_PER_APP), reports: VecDeque::new() };
-        let mut saved = self.watermark.mark();
-        let mut saved_at = self.clock.steady_ms();
+        let mut kept = Kept { mark: self.watermark.mark(), at_ms: self.clock.steady_ms() };
         let mut crowd = false;
         let mut in_vain = 0;
         loop {
@@ -82,9 +90,9 @@ impl<B: Backend> Writer<B> {
             }
             let open = self.gather(&mut waiting);
             let now = self.clock.steady_ms();
-            let mark = self.watermark.mark();
-            let mark = (mark != saved && (now - saved_at >= 1_000 || !open)).then_some(mark);
-            if waiting.commands.is_empty() && waiting.reports.is_empty() && mark.is_none() {
+            let is_idle = waiting.commands.is_empty() && waiting.reports.is_empty();
+            let mark = self.mark(&kept, is_idle, open);
+            if is_idle && mark.is_none() {
                 crowd = false;
                 if !open {
                     self.backend.close();
@@ -95,7 +103,7 @@ impl<B: Backend> Writer<B> {
                 crowd = batch.messages() >= CROWD;
                 let committed = self.commit(batch, mark, &mut waiting);
                 if committed && let Some(mark) = mark {
-                    (saved, saved_at) = (mark, now);
+                    kept = Kept { mark, at_ms: now };
                 }
                 in_vain = if committed || open { 0 } else { in_vain + 1 };
                 if in_vain > LAST_TRIES {
@@ -108,6 +116,19 @@ impl<B: Backend> Writer<B> {
                 self.failed(error, Batch::default(), &mut waiting);
             }
         }
+    }
+
+    /// The mark, when it is worth writing down. An idle writer does so too, now and then: others compare marks, and
+    /// the embedded database keeps the time with it.
+    fn mark(&mut self, kept: &Kept, is_idle: bool, open: bool) -> Option<i64> {
+        let age_ms = self.clock.steady_ms() - kept.at_ms;
+        if is_idle && age_ms >= IDLE_MARK_MS {
+            self.watermark.passed(self.ids.next(self.clock.wall_ms()));
+        }
+        let mark = self.watermark.mark();
+        let moved = mark != kept.mark;
+        let every_ms = if is_idle && !moved { IDLE_MARK_MS } else { MARK_MS };
+        (age_ms >= every_ms || (moved && !open)).then_some(mark)
     }
 
     /// Takes what is there, waiting for the first if nothing is. False when nobody can send any more.
@@ -179,19 +200,22 @@ impl<B: Backend> Writer<B> {
                 }
                 (Item::Attempts(records), _) => {
                     for record in records {
-                        if !record.stored && !record.delivery.manual {
-                            self.watermark.settled(record.delivery.message);
-                        }
+                        self.watermark.settled(record.delivery);
                         recorded.push((record.delivery, record.retry));
                         begun.extend(record.next);
                     }
                 }
-                (Item::Park(Parked { rows, held: true }), _) => {
-                    rows.iter().for_each(|row| self.watermark.settled(row.delivery.message));
+                (Item::Park(Parked { rows, held }), _) => {
+                    rows.iter().for_each(|row| self.watermark.settled(row.delivery));
+                    if !held {
+                        self.send(Event::Parked(rows));
+                    }
                 }
-                (Item::Park(Parked { rows, held: false }), _) => {
-                    rows.iter().for_each(|row| self.watermark.settled(row.delivery.message));
-                    self.send(Event::Parked(rows));
+                (Item::Forget(deliveries), _) => {
+                    for delivery in deliveries {
+                        self.watermark.settled(delivery);
+                        recorded.push((delivery, None));
+                    }
                 }
                 (Item::Flush(reply), _) => replies.push(Box::new(move || reply.send(()).unwrap_or_default())),
                 (Item::Append(..) | Item::AppendMany(..) | Item::Change(..), _) => {}
@@ -213,7 +237,8 @@ impl<B: Backend> Writer<B> {
     fn accepted(&mut self, message: NewMessage, result: &Result<Appended, AppendError>) -> Option<Arc<Message>> {
         let Ok(Appended::New(id)) = result else { return None };
         // What is in the schedule already needs no looking after.
-        self.watermark.committed(*id, message.endpoints.len() - message.ordered.len());
+        let in_memory = message.endpoints.iter().filter(|endpoint| !message.ordered.contains(endpoint));
+        self.watermark.committed(*id, in_memory.copied().collect());
         Some(Arc::new(stored(*id, message)))
     }
 
@@ -243,8 +268,8 @@ impl<B: Backend> Writer<B> {
             CommitError::Unknown => self.resolve(batch, waiting),
             CommitError::Lost => self.rejoin(batch, waiting),
             CommitError::Rejected(_) | CommitError::Again if !batch.is_single() => {
-                for single in batch.split() {
-                    self.commit(single, None, waiting);
+                for half in batch.halves() {
+                    self.commit(half, None, waiting);
                 }
                 false
             }
@@ -256,8 +281,9 @@ impl<B: Backend> Writer<B> {
                 for report in batch.refuse(self.tenure, why).into_iter().rev() {
                     match report {
                         report if again => waiting.reports.push_front(report),
-                        Report::Attempts(_, records) => self.unwritten(&records, waiting),
-                        Report::Park(..) | Report::Flush(_) => {}
+                        Report::Attempts(_, records) => self.refused_attempts(&records, waiting),
+                        Report::Park(_, parked) => self.refused_rows(&parked, waiting),
+                        Report::Forget(..) | Report::Flush(_) => {}
                     }
                 }
                 false
@@ -265,15 +291,23 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    /// What became of these can't be written, so they are done again: out of the schedule, where they are or come to be.
-    fn unwritten(&self, records: &[AttemptRecord], waiting: &mut Waiting) {
-        let due_ms = self.clock.steady_ms() + UNWRITTEN_MS;
-        self.send(Event::Recorded(
-            records.iter().map(|record| (record.delivery, Some(Retry { due_ms, attempts: 0 }))).collect(),
-        ));
-        let unstored = records.iter().filter(|record| !record.stored);
-        let rows = unstored.map(|record| Scheduled { delivery: record.delivery, due_ms, attempts: 0 }).collect();
-        waiting.reports.push_back(Report::Park(self.tenure, Parked { rows, held: false }));
+    /// Outcomes that the database refuses are stored bare; where it refuses even that, the delivery ends.
+    fn refused_attempts(&mut self, records: &[AttemptRecord], waiting: &mut Waiting) {
+        for record in records {
+            let is_bare = record.outcome.error.as_ref().is_some_and(|(code, _)| code == UNRECORDED);
+            let item = match is_bare {
+                false => Item::Attempts(vec![record.bare()]),
+                true => Item::Forget(vec![record.delivery]),
+            };
+            self.commit(Batch { items: vec![item] }, None, waiting);
+        }
+    }
+
+    /// Deliveries that the database does not take into the schedule end here, visibly.
+    fn refused_rows(&mut self, parked: &Parked, waiting: &mut Waiting) {
+        let now_ms = self.clock.wall_ms();
+        let ended = parked.rows.iter().map(|row| AttemptRecord::unschedulable(row.delivery, now_ms));
+        self.commit(Batch { items: vec![Item::Attempts(ended.collect())] }, None, waiting);
     }
 
     /// Waits for the database, and finds out what became of the batch.

@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -26,6 +28,8 @@ struct Promised {
     refused: AtomicUsize,
     next: AtomicUsize,
     stop: AtomicBool,
+    /// Some messages come in batches, and some are for later.
+    mixed: AtomicBool,
 }
 
 /// See the module.
@@ -55,6 +59,11 @@ impl Load {
         };
         let senders = (0..senders).map(sender).collect();
         Load { clients, app, promised, senders }
+    }
+
+    /// From now on some messages come in batches, and some are for later.
+    pub fn mix(&self) {
+        self.promised.mixed.store(true, Ordering::Relaxed);
     }
 
     pub fn app(&self) -> &str {
@@ -149,17 +158,18 @@ impl Load {
 }
 
 async fn send(mut clients: Vec<Client>, app: String, promised: Arc<Promised>, text: String) {
-    let path = format!("/api/v1/app/{app}/msg?with_content=false");
     while !promised.stop.load(Ordering::Relaxed) {
         let n = promised.next.fetch_add(1, Ordering::Relaxed);
         let known = promised.paths.lock().await.len();
-        let body = json!({"eventType": "load", "payload": {"n": n, "text": text}}).to_string().into_bytes();
+        let mixed = promised.mixed.load(Ordering::Relaxed);
+        let (path, body) = request(&app, n, &text, mixed);
+        let body = body.to_string().into_bytes();
         let key = format!("key-{n}");
         let accepted = loop {
             let key = [("idempotency-key", key.as_str())];
             let answer = clients[0].try_request("POST", &path, &key, Some(body.clone()));
             match tokio::time::timeout(PATIENCE, answer).await {
-                Ok(Ok(reply)) if reply.status == 202 => break reply.body,
+                Ok(Ok(reply)) if reply.status == 202 => break ids(&reply.body),
                 _ => {
                     promised.refused.fetch_add(1, Ordering::Relaxed);
                     clients.rotate_left(1);
@@ -167,7 +177,32 @@ async fn send(mut clients: Vec<Client>, app: String, promised: Arc<Promised>, te
                 }
             }
         };
-        promised.messages.lock().await.push((id(&accepted), known));
-        promised.accepted.fetch_add(1, Ordering::Relaxed);
+        let count = accepted.len();
+        promised.messages.lock().await.extend(accepted.into_iter().map(|id| (id, known)));
+        promised.accepted.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// The path and body of the `n`th request.
+fn request(app: &str, n: usize, text: &str, mixed: bool) -> (String, Value) {
+    let message = |place: usize| json!({"eventType": "load", "payload": {"n": n, "place": place, "text": text}});
+    let path = format!("/api/v1/app/{app}/msg");
+    if mixed && n % 8 == 3 {
+        let messages: Vec<Value> = (0..4).map(message).collect();
+        return (format!("{path}/batch"), json!({"messages": messages}));
+    }
+    let mut message = message(0);
+    if mixed && n % 8 == 6 {
+        let at = OffsetDateTime::now_utc() + Duration::from_millis(700);
+        message["deliverAt"] = Value::from(at.format(&Rfc3339).unwrap());
+    }
+    (format!("{path}?with_content=false"), message)
+}
+
+/// The ids of the messages that an answer tells of.
+fn ids(body: &Value) -> Vec<String> {
+    match body["data"].as_array() {
+        Some(batch) => batch.iter().map(|entry| id(&entry["message"])).collect(),
+        None => vec![id(body)],
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::app::{Client, KEY, eventually};
 use crate::database;
+use postrider_store::doctor::{embedded_deliveries, postgres_deliveries};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// 32 bytes.
 const SECRET_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
@@ -71,6 +73,25 @@ impl Serve {
         }
         command.args(&self.args).envs(self.env.iter().cloned()).env("RUST_LOG", "warn").stdin(Stdio::null());
         command
+    }
+
+    /// Looks at the database that a dead process left: every delivery must be accounted for.
+    pub async fn check_deliveries(&self) {
+        let found = match &self.database {
+            Some(url) => postgres_deliveries(url).await,
+            None if !self.data.join("postrider.db").exists() => return,
+            None => embedded_deliveries(&self.data),
+        };
+        let found = found.unwrap();
+        assert!(found.is_empty(), "{} deliveries are not accounted for: {found:?}", found.len());
+    }
+
+    /// Starts it and kills it after this time, wherever it is in its start.
+    pub fn start_and_kill(&self, after: Duration) {
+        let mut child = self.command().spawn().unwrap();
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// Starts it and waits until it answers.

@@ -1,6 +1,8 @@
 //! What the clock brings: turns that have come, lanes to be let go, and the attempts that start.
 
-use super::{COUNT_MS, PARK_AFTER_MS, RUNNING, SHARED_SWEEP_MS, SWEEP_MS, Scheduler, TICK_MS, UNRECORDED};
+use super::{
+    CLOCK_SET_MS, COUNT_MS, PARK_AFTER_MS, RUNNING, SHARED_SWEEP_MS, SWEEP_MS, Scheduler, TICK_MS, UNRECORDED,
+};
 use crate::attempt::attempt;
 use crate::tasks::{News, sweep};
 use postrider_store::message::Scheduled;
@@ -32,6 +34,7 @@ impl Scheduler {
             self.park_old(now);
             self.release();
             self.metrics.running.set(self.running as i64);
+            self.watch_wall_clock(now);
         }
         if now >= self.next_sweep && !self.draining {
             let every = if self.tools.store.is_shared() { SHARED_SWEEP_MS } else { SWEEP_MS };
@@ -41,6 +44,16 @@ impl Scheduler {
                 self.next_count = now + COUNT_MS;
             }
             tokio::spawn(sweep(self.tools.clone(), self.news_sender.clone(), counts));
+        }
+    }
+
+    /// When the wall clock is set, the store gives messages for a certain time other due times: they are looked at then.
+    fn watch_wall_clock(&mut self, now: i64) {
+        let ahead_ms = self.clock.ahead_ms();
+        if (ahead_ms - self.ahead_ms).abs() > CLOCK_SET_MS {
+            tracing::warn!(by_ms = ahead_ms - self.ahead_ms, "the clock was set, or the machine was asleep");
+            self.ahead_ms = ahead_ms;
+            self.next_sweep = self.next_sweep.min(now + 2 * TICK_MS);
         }
     }
 

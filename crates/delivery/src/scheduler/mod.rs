@@ -45,6 +45,8 @@ const TICK_MS: i64 = 1_000;
 const SWEEP_MS: i64 = 15_000;
 /// The same where other nodes write to the schedule too.
 const SHARED_SWEEP_MS: i64 = 1_000;
+/// By less than this no clock counts as set.
+const CLOCK_SET_MS: i64 = 500;
 /// How often the waiting deliveries are counted.
 const COUNT_MS: i64 = 15_000;
 
@@ -117,6 +119,8 @@ struct Scheduler {
     next_tick: i64,
     next_sweep: i64,
     next_count: i64,
+    /// How far the wall clock was ahead of the steady one.
+    ahead_ms: i64,
     tenure: Tenure,
     /// Owned lanes that are done, to be let go with the next tick, and those on their way.
     done: Vec<EndpointId>,
@@ -157,6 +161,7 @@ impl Scheduler {
             next_tick: now,
             next_sweep: now,
             next_count: now,
+            ahead_ms: 0,
             tenure: 0,
             done: Vec::new(),
             releasing: HashSet::new(),
@@ -258,11 +263,11 @@ impl Scheduler {
     /// Messages straight from their commit: into the lanes, or to the store when a lane is full, or their
     /// time has not come.
     fn accepted(&mut self, messages: Vec<Arc<Message>>) {
-        let now = self.clock.steady_ms();
+        let (now, ahead_ms) = (self.clock.steady_ms(), self.clock.ahead_ms());
         let mut later = Vec::new();
         for message in messages {
             let held = Held::new(message.clone(), &self.held_bytes);
-            let due_ms = message.deliver.due_ms(now);
+            let due_ms = message.deliver.due_ms(now + ahead_ms) - ahead_ms;
             for endpoint in &message.endpoints {
                 let delivery = DeliveryKey { message: message.id, endpoint: *endpoint, manual: false };
                 if message.ordered.contains(endpoint) {

@@ -1,6 +1,7 @@
 //! `postrider doctor`: what is wrong with an installation, and what to do about it.
 
 mod check;
+mod deliveries;
 mod embedded;
 mod machine;
 mod postgres;
@@ -27,6 +28,9 @@ Example:
 pub struct DoctorArgs {
     #[command(flatten)]
     serve: ServeArgs,
+    /// Read every delivery, too, and say which of them nobody would send; takes a while on a large database
+    #[arg(long)]
+    deliveries: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -34,13 +38,13 @@ pub struct DoctorArgs {
 
 /// Looks at everything and says what it found. Fails if there is a problem.
 pub fn run(args: DoctorArgs) -> ExitCode {
-    let checks = examine(args.serve);
+    let checks = examine(args.serve, args.deliveries);
     let text = if args.json { check::json(&checks) } else { check::text(&checks) };
     let said = say(Ok(text));
     if checks.iter().any(|check| check.status == Status::Problem) { ExitCode::FAILURE } else { said }
 }
 
-fn examine(args: ServeArgs) -> Vec<Check> {
+fn examine(args: ServeArgs, reads_deliveries: bool) -> Vec<Check> {
     let config = match Config::load(args) {
         Ok(config) => config,
         Err(error) => {
@@ -53,6 +57,9 @@ fn examine(args: ServeArgs) -> Vec<Check> {
     match &config.database {
         Some(url) => checks.extend(postgres::checks(url, &clock)),
         None => checks.extend(embedded::checks(&config.data)),
+    }
+    if reads_deliveries {
+        checks.push(deliveries::check(&config));
     }
     checks.push(machine::clock(clock.wall_ms()));
     checks

@@ -1,11 +1,13 @@
 //! What can be seen of a database without opening it as a server does: nothing is made, migrated or
 //! written, and a server may run meanwhile.
 
+mod deliveries;
 mod embedded;
 mod postgres;
 
-pub use embedded::{Embedded, embedded, library};
-pub use postgres::{Node, Postgres, Settings, postgres};
+pub use deliveries::{Fault, Violation};
+pub use embedded::{Embedded, embedded, embedded_deliveries, library};
+pub use postgres::{Node, Postgres, Settings, postgres, postgres_deliveries};
 
 use crate::migrate::UNFINISHED;
 use crate::secret::Sealer;

@@ -1,7 +1,10 @@
 //! A PostgreSQL database, looked at from outside.
 
+use super::deliveries::{CHUNK, CONTRADICTIONS, Fault, MOST, Violation, contradiction};
 use super::{KeyFit, Schema};
+use crate::columns::endpoints_from;
 use crate::error::OpenError;
+use crate::id::{EndpointId, MessageId};
 use crate::postgres::{Connector, MAY_BE_AHEAD, SCHEMA};
 use postrider_clock::Clock;
 use tokio_postgres::types::Type;
@@ -54,6 +57,52 @@ pub async fn postgres(url: &str, key: Option<&[u8; 32]>, clock: &Clock) -> Resul
     let (client, connection) = connector.config.connect(connector.tls.clone()).await.map_err(OpenError::postgres)?;
     tokio::spawn(connection);
     look(&client, key, clock).await.map_err(OpenError::postgres)
+}
+
+/// Deliveries that are not accounted for; reads everything, at one moment.
+pub async fn postgres_deliveries(url: &str) -> Result<Vec<Violation>, OpenError> {
+    let connector = Connector::new(url)?;
+    let (client, connection) = connector.config.connect(connector.tls.clone()).await.map_err(OpenError::postgres)?;
+    tokio::spawn(connection);
+    deliveries(&client).await.map_err(OpenError::postgres)
+}
+
+async fn deliveries(client: &Client) -> Result<Vec<Violation>, Error> {
+    client.batch_execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let mut found = lost(client).await?;
+    for row in client.query_typed(CONTRADICTIONS, &[]).await? {
+        found.push(contradiction(row.get(0), row.get(1), row.get(2)));
+    }
+    client.batch_execute("COMMIT").await?;
+    Ok(found)
+}
+
+/// Above its mark, a node that nobody has adopted yet has deliveries in its memory, or had when it died.
+async fn lost(client: &Client) -> Result<Vec<Violation>, Error> {
+    let sql = "SELECT m.id, m.endpoints FROM messages m LEFT JOIN nodes n ON n.id = m.node AND NOT n.adopted
+               WHERE m.id >= $1 AND (n.id IS NULL OR m.id < n.watermark) ORDER BY m.id LIMIT $2";
+    let open = "SELECT message, endpoint FROM unnest($1::bigint[], $2::bigint[]) AS d (message, endpoint)
+                WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.message = d.message AND a.endpoint = d.endpoint)
+                  AND NOT EXISTS (SELECT 1 FROM schedule s WHERE s.message = d.message AND s.endpoint = d.endpoint)";
+    let (mut found, mut from) = (Vec::new(), i64::MIN);
+    loop {
+        let rows = client.query_typed(sql, &[(&from, Type::INT8), (&(CHUNK as i64), Type::INT8)]).await?;
+        let all =
+            rows.iter().flat_map(|row| endpoints_from(row.get(1)).into_iter().map(|e| (row.get::<_, i64>(0), e.0)));
+        let (messages, endpoints): (Vec<i64>, Vec<i64>) = all.unzip();
+        let params = [(&messages as _, Type::INT8_ARRAY), (&endpoints as _, Type::INT8_ARRAY)];
+        let lost = client.query_typed(open, &params).await?;
+        found.extend(lost.iter().map(|row| Violation {
+            fault: Fault::Lost,
+            message: MessageId(row.get(0)),
+            endpoint: EndpointId(row.get(1)),
+        }));
+        found.truncate(MOST);
+        match rows.last() {
+            Some(last) if rows.len() == CHUNK => from = last.get::<_, i64>(0) + 1,
+            _ => return Ok(found),
+        }
+    }
 }
 
 async fn look(client: &Client, key: Option<&[u8; 32]>, clock: &Clock) -> Result<Postgres, Error> {

@@ -144,16 +144,16 @@ FROM given",
     Table {
         name: "attempts",
         select: "SELECT id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms,
-                   manual, response, cleared, reply
+                   manual, response, cleared, reply, retried
                  FROM attempts WHERE id > ? ORDER BY id LIMIT ?",
-        columns: &[Int8, Int8, Int8, Bool, Int2, Text, Text, Text, Int8, Int8, Bool, Bytes, Bool, Text],
+        columns: &[Int8, Int8, Int8, Bool, Int2, Text, Text, Text, Int8, Int8, Bool, Bytes, Bool, Text, Bool],
         key: 1,
         partitions: of_attempts,
         insert: "
 INSERT INTO attempts (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms,
-  manual, response, cleared, reply)
+  manual, response, cleared, reply, retried)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::smallint[], $6::text[], $7::text[],
-  $8::text[], $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[], $13::boolean[], $14::text[])",
+  $8::text[], $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[], $13::boolean[], $14::text[], $15::boolean[])",
         count: "SELECT count(*) FROM attempts",
         count_copied: "SELECT count(*) FROM attempts",
     },

@@ -368,7 +368,7 @@ impl Postgres {
                 }
                 Outcome::Changed(result)
             }
-            Item::Attempts(_) | Item::Park(_) | Item::Flush(_) => Outcome::Done,
+            Item::Attempts(_) | Item::Park(_) | Item::Forget(_) | Item::Flush(_) => Outcome::Done,
         });
         let outcomes = outcomes.collect();
         Ok(Committed { outcomes, changes })

@@ -85,6 +85,11 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
                     plan.parked.push(&row, held.then_some(node));
                 }
             }
+            Item::Forget(deliveries) => {
+                for delivery in deliveries {
+                    plan.done.push(&Scheduled { delivery: *delivery, due_ms: 0, attempts: 0 }, None);
+                }
+            }
             Item::Flush(_) => {}
         }
     }

@@ -3,16 +3,19 @@
 use super::session::Param;
 use crate::id::AttemptId;
 use crate::message::{AttemptRecord, Scheduled};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use tokio_postgres::types::Type;
 
 pub const RECORD: &str = "
 INSERT INTO attempts (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms,
-  manual, response, reply)
-SELECT id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response, reply
+  manual, response, reply, retried)
+SELECT id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response, reply,
+  retried
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::smallint[], $6::text[], $7::text[], $8::text[],
-  $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[], $13::text[])
-AS g (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response, reply)";
+  $9::bigint[], $10::bigint[], $11::boolean[], $12::bytea[], $13::text[], $14::boolean[])
+AS g (id, message, endpoint, success, status, error_code, error, url, started_ms, duration_ms, manual, response, reply,
+  retried)";
 
 /// The attempts whose replies the provider is to be told of.
 pub const UNTOLD: &str = "
@@ -38,6 +41,11 @@ pub const UNSCHEDULE: &str = "
 DELETE FROM schedule s USING unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS g (endpoint, message, manual)
 WHERE s.endpoint = g.endpoint AND s.message = g.message AND s.manual = g.manual";
 
+/// A text as PostgreSQL can hold it: without the one character that it can't.
+pub fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
 /// The columns of a batch's attempts.
 #[derive(Default)]
 pub struct Attempts<'a> {
@@ -47,13 +55,14 @@ pub struct Attempts<'a> {
     successes: Vec<bool>,
     statuses: Vec<i16>,
     codes: Vec<Option<&'a str>>,
-    reasons: Vec<Option<String>>,
-    urls: Vec<&'a str>,
+    reasons: Vec<Option<Cow<'a, str>>>,
+    urls: Vec<Cow<'a, str>>,
     started: Vec<i64>,
     durations: Vec<i64>,
     manual: Vec<bool>,
     responses: Vec<&'a [u8]>,
-    replies: Vec<Option<&'a str>>,
+    replies: Vec<Option<Cow<'a, str>>>,
+    retried: Vec<bool>,
     /// Those with a reply: attempts, and their messages.
     pub untold: (Vec<i64>, Vec<i64>),
 }
@@ -67,21 +76,21 @@ impl<'a> Attempts<'a> {
         self.successes.push(record.outcome.success);
         self.statuses.push(record.outcome.status.cast_signed());
         self.codes.push(code);
-        // The one character that a text of PostgreSQL can't hold.
-        self.reasons.push(reason.map(|reason| reason.replace('\0', "\u{fffd}")));
-        self.urls.push(&record.url);
+        self.reasons.push(reason.map(|reason| storable(reason)));
+        self.urls.push(storable(&record.url));
         self.started.push(record.started_ms);
         self.durations.push(record.duration_ms);
         self.manual.push(record.delivery.manual);
         self.responses.push(&record.response);
-        self.replies.push(record.reply.as_deref());
+        self.replies.push(record.reply.as_deref().map(storable));
+        self.retried.push(record.retry.is_some());
         if record.reply.is_some() {
             self.untold.0.push(id.0);
             self.untold.1.push(record.delivery.message.0);
         }
     }
 
-    pub fn params(&self) -> [Param<'_>; 13] {
+    pub fn params(&self) -> [Param<'_>; 14] {
         [
             (&self.ids, Type::INT8_ARRAY),
             (&self.messages, Type::INT8_ARRAY),
@@ -96,6 +105,7 @@ impl<'a> Attempts<'a> {
             (&self.manual, Type::BOOL_ARRAY),
             (&self.responses, Type::BYTEA_ARRAY),
             (&self.replies, Type::TEXT_ARRAY),
+            (&self.retried, Type::BOOL_ARRAY),
         ]
     }
 

@@ -1,7 +1,9 @@
 //! What responses set, into the transaction of a batch.
 
+use super::record::storable;
 use super::session::Param;
 use crate::message::Setting;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 
@@ -18,31 +20,31 @@ WHERE v.app = g.app AND v.endpoint = g.endpoint AND v.subject = g.subject AND v.
 
 /// The settings of a batch: the last of each variable counts, and all nodes go through them in one order.
 #[derive(Default)]
-pub struct Settings<'a>(BTreeMap<Key<'a>, (Option<&'a str>, i64)>);
+pub struct Settings<'a>(BTreeMap<Key<'a>, (Option<Cow<'a, str>>, i64)>);
 
 /// Application, endpoint, subject, name.
-type Key<'a> = (i64, i64, &'a str, &'a str);
+type Key<'a> = (i64, i64, Cow<'a, str>, Cow<'a, str>);
 
 /// The same as columns.
 #[derive(Default)]
-pub struct Columns<'a> {
+pub struct Columns<'b> {
     apps: Vec<i64>,
     endpoints: Vec<i64>,
-    subjects: Vec<&'a str>,
-    names: Vec<&'a str>,
-    values: Vec<&'a str>,
+    subjects: Vec<&'b str>,
+    names: Vec<&'b str>,
+    values: Vec<&'b str>,
     set_ms: Vec<i64>,
 }
 
 impl<'a> Settings<'a> {
     pub fn push(&mut self, setting: &'a Setting) {
         let endpoint = setting.endpoint.map_or(0, |endpoint| endpoint.0);
-        let key = (setting.app.0, endpoint, setting.subject.as_str(), setting.name.as_str());
-        self.0.insert(key, (setting.value.as_deref(), setting.set_ms));
+        let key = (setting.app.0, endpoint, storable(&setting.subject), storable(&setting.name));
+        self.0.insert(key, (setting.value.as_deref().map(storable), setting.set_ms));
     }
 
     /// Those that are set, and those that are taken away.
-    pub fn columns(&self) -> (Columns<'a>, Columns<'a>) {
+    pub fn columns(&self) -> (Columns<'_>, Columns<'_>) {
         let (mut set, mut unset) = (Columns::default(), Columns::default());
         for ((app, endpoint, subject, name), (value, set_ms)) in &self.0 {
             let columns = if value.is_some() { &mut set } else { &mut unset };
@@ -50,7 +52,7 @@ impl<'a> Settings<'a> {
             columns.endpoints.push(*endpoint);
             columns.subjects.push(subject);
             columns.names.push(name);
-            columns.values.extend(value);
+            columns.values.extend(value.as_deref());
             columns.set_ms.push(*set_ms);
         }
         (set, unset)

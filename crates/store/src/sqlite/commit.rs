@@ -4,7 +4,8 @@ use super::append::{append, move_keys, remembered};
 use super::change::change;
 use super::checkpoint::Checkpointer;
 use super::expire::Expiry;
-use super::record::{record, schedule};
+use super::record::{record, schedule, unschedule};
+use super::time::Retiming;
 use crate::backend::{Backend, CommitError, Committed};
 use crate::batch::{Batch, ChangeRequest, Item, Outcome};
 use crate::directory::Directory;
@@ -20,6 +21,9 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Under this key the file has the steady time of its last commit, about; see [`super::time`].
+pub const STEADY: &str = "steady_ms";
+
 /// What the writer thread owns of the file.
 pub struct Sqlite {
     pub conn: Connection,
@@ -31,6 +35,7 @@ pub struct Sqlite {
     pub checkpointer: Checkpointer,
     pub retention: Retention,
     pub expiry: Expiry,
+    pub retiming: Retiming,
 }
 
 impl Backend for Sqlite {
@@ -66,6 +71,10 @@ impl Backend for Sqlite {
             let written = self.expiry.slice(&mut self.conn, &self.retention, now_ms).map_err(commit_error)?;
             self.checkpointer.wrote(written);
         }
+        if self.retiming.is_due(self.clock.ahead_ms()) {
+            let rows = self.retiming.slice(&mut self.conn).map_err(commit_error)?;
+            self.checkpointer.wrote(rows * 200);
+        }
         self.checkpointer.between_batches(&self.conn);
         Ok(())
     }
@@ -83,6 +92,7 @@ impl Sqlite {
             ids: &self.ids,
             recent: &self.recent,
             now_ms,
+            steady_ms: self.clock.steady_ms(),
             first_key_ms: self.retention.first_key_ms(now_ms),
             keys: HashMap::new(),
             rerouted: Vec::new(),
@@ -128,6 +138,8 @@ struct Scope<'a> {
     ids: &'a IdSource,
     recent: &'a RecentKeys,
     now_ms: i64,
+    /// The time that the schedule goes by.
+    steady_ms: i64,
     /// Idempotency keys that came before this stand for nothing.
     first_key_ms: i64,
     /// Keys of this very batch.
@@ -150,6 +162,9 @@ impl Scope<'_> {
                 }
             }
             Item::Park(parked) => parked.rows.iter().try_for_each(|row| schedule(&self.tx, row))?,
+            Item::Forget(deliveries) => {
+                deliveries.iter().try_for_each(|delivery| unschedule(&self.tx, *delivery))?;
+            }
             Item::Change(..) | Item::Flush(_) => {}
         }
         Ok(Outcome::Done)
@@ -197,6 +212,7 @@ impl Scope<'_> {
         if let Some(watermark) = watermark {
             let mut save = self.tx.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?, ?)")?;
             save.execute(params!["watermark", watermark])?;
+            save.execute(params![STEADY, self.steady_ms])?;
             save.execute(params!["idempotency_mark", self.recent.mark().unwrap_or(watermark - 1)])?;
         }
         Ok(())

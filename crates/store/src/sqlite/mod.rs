@@ -16,6 +16,7 @@ mod record;
 mod recover;
 mod schema;
 pub(crate) mod task;
+mod time;
 
 pub(crate) use connection::open_reader;
 pub(crate) use open::open;

@@ -8,6 +8,7 @@ use super::load::{load, recent_keys};
 use super::readers::Threads;
 use super::recover::recover;
 use super::schema::{migrate, open_error};
+use super::time::{Retiming, restart};
 use crate::backend::Opened;
 use crate::directory::Directory;
 use crate::error::OpenError;
@@ -36,6 +37,11 @@ pub(crate) fn open(options: &Options, dir: &Path) -> Result<Opened<Sqlite>, Open
     let salt = salt(&conn).map_err(open_error)?;
     let directory = Arc::new(Directory::default());
     load(&conn, &sealer, &directory)?;
+    let back_ms = restart(&mut conn, options.clock.steady_ms()).map_err(open_error)?;
+    if back_ms > 0 {
+        tracing::warn!(back_ms, "the clock is behind that of the last run; retries go by the time since then");
+    }
+    let retiming = Retiming::open(&conn).map_err(open_error)?;
     let recovered = recover(&mut conn, options.clock.steady_ms()).map_err(open_error)?;
     let newest = newest(&conn).map_err(open_error)?;
     let recent = recent_keys(&conn).map_err(open_error)?;
@@ -44,7 +50,8 @@ pub(crate) fn open(options: &Options, dir: &Path) -> Result<Opened<Sqlite>, Open
     let source = Arc::new(IdSource::after(newest));
     let (clock, ids) = (options.clock.clone(), source.clone());
     let (retention, expiry, directory_) = (options.retention.clone(), Expiry::default(), directory.clone());
-    let backend = Sqlite { conn, clock, sealer, directory: directory_, ids, recent, checkpointer, retention, expiry };
+    let backend =
+        Sqlite { conn, clock, sealer, directory: directory_, ids, recent, checkpointer, retention, expiry, retiming };
     let (ids, lease, lock) = (Ids::new(salt), Arc::new(Lease::endless()), Some(lock));
     Ok(Opened { backend, readers, directory, ids, source, newest, recovered, lease, lock })
 }

@@ -8,21 +8,24 @@ use rusqlite::{Result, Transaction, params};
 /// Adds an attempt and what follows from it: on the happy path one insert, nothing else.
 pub fn record(tx: &Transaction<'_>, id: AttemptId, attempt: &AttemptRecord) -> Result<()> {
     let (code, reason) = attempt.outcome.error.as_ref().map(|(code, reason)| (code, reason)).unzip();
-    tx.prepare_cached("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)")?.execute(params![
-        id.0,
-        attempt.delivery.message.0,
-        attempt.delivery.endpoint.0,
-        attempt.outcome.success,
-        attempt.outcome.status,
-        code,
-        reason,
-        attempt.url,
-        attempt.started_ms,
-        attempt.duration_ms,
-        attempt.delivery.manual,
-        &attempt.response[..],
-        attempt.reply,
-    ])?;
+    tx.prepare_cached("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)")?.execute(
+        params![
+            id.0,
+            attempt.delivery.message.0,
+            attempt.delivery.endpoint.0,
+            attempt.outcome.success,
+            attempt.outcome.status,
+            code,
+            reason,
+            attempt.url,
+            attempt.started_ms,
+            attempt.duration_ms,
+            attempt.delivery.manual,
+            &attempt.response[..],
+            attempt.reply,
+            attempt.retry.is_some(),
+        ],
+    )?;
     if attempt.reply.is_some() {
         tx.prepare_cached("INSERT INTO untold VALUES (?, ?)")?.execute([id.0, attempt.delivery.message.0])?;
     }
@@ -73,7 +76,8 @@ pub fn schedule(tx: &Transaction<'_>, row: &Scheduled) -> Result<()> {
     Ok(())
 }
 
-fn unschedule(tx: &Transaction<'_>, delivery: DeliveryKey) -> Result<()> {
+/// Takes a delivery out of the schedule.
+pub fn unschedule(tx: &Transaction<'_>, delivery: DeliveryKey) -> Result<()> {
     tx.prepare_cached("DELETE FROM schedule WHERE endpoint = ? AND message = ? AND manual = ?")?.execute(params![
         delivery.endpoint.0,
         delivery.message.0,
