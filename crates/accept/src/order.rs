@@ -57,7 +57,7 @@ impl Accept {
             message,
             since_ms: first.map(|attempt| attempt.started_ms),
             attempts: front.attempts,
-            next_ms: front.due_ms,
+            next_ms: front.due_ms + self.clock.ahead_ms(),
         };
         Ok(Order { ordered, waiting, held_by: Some(held_by) })
     }

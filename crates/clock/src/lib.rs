@@ -14,6 +14,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
+/// What a manual clock shows, epoch ms.
+#[derive(Clone, Copy, Debug)]
+struct Hands {
+    wall: i64,
+    steady: i64,
+}
+
 /// A source of time, cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
@@ -21,7 +28,7 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     System { started_wall: i64, started: Instant },
-    Manual(Arc<watch::Sender<i64>>),
+    Manual(Arc<watch::Sender<Hands>>),
 }
 
 impl Clock {
@@ -32,7 +39,7 @@ impl Clock {
 
     /// A clock that stands still until [`Clock::advance`].
     pub fn manual(start_ms: i64) -> Clock {
-        Clock(Kind::Manual(Arc::new(watch::Sender::new(start_ms))))
+        Clock(Kind::Manual(Arc::new(watch::Sender::new(Hands { wall: start_ms, steady: start_ms }))))
     }
 
     /// Whether it is the machine's own.
@@ -44,7 +51,7 @@ impl Clock {
     pub fn wall_ms(&self) -> i64 {
         match &self.0 {
             Kind::System { .. } => system_wall_ms(),
-            Kind::Manual(now) => *now.borrow(),
+            Kind::Manual(now) => now.borrow().wall,
         }
     }
 
@@ -54,7 +61,7 @@ impl Clock {
             Kind::System { started_wall, started } => {
                 started_wall + i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX / 2)
             }
-            Kind::Manual(now) => *now.borrow(),
+            Kind::Manual(now) => now.borrow().steady,
         }
     }
 
@@ -74,7 +81,7 @@ impl Clock {
             Kind::Manual(now) => {
                 let mut seen = now.subscribe();
                 // The sender lives as long as this clock, so waiting can't fail.
-                let _ = seen.wait_for(|now| *now >= at_ms).await;
+                let _ = seen.wait_for(|now| now.steady >= at_ms).await;
             }
         }
     }
@@ -82,7 +89,15 @@ impl Clock {
     /// Moves a manual clock forward; the system's clock can't be moved and ignores it.
     pub fn advance(&self, by: Duration) {
         if let Kind::Manual(now) = &self.0 {
-            now.send_modify(|now| *now += i64::try_from(by.as_millis()).unwrap_or(0));
+            let by_ms = i64::try_from(by.as_millis()).unwrap_or(0);
+            now.send_modify(|now| (now.wall, now.steady) = (now.wall + by_ms, now.steady + by_ms));
+        }
+    }
+
+    /// Sets a manual clock's wall time, as people set a machine's clock; the steady time goes on.
+    pub fn set_wall(&self, wall_ms: i64) {
+        if let Kind::Manual(now) = &self.0 {
+            now.send_modify(|now| now.wall = wall_ms);
         }
     }
 }

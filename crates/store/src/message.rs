@@ -293,6 +293,16 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
+    /// The same by a clock that is so far ahead.
+    pub(crate) fn ahead(self, ahead_ms: i64) -> DeliveryState {
+        match self {
+            DeliveryState::Pending { next_ms: Some(next_ms) } => {
+                DeliveryState::Pending { next_ms: Some(next_ms + ahead_ms) }
+            }
+            state @ (DeliveryState::Pending { next_ms: None } | DeliveryState::Success | DeliveryState::Fail) => state,
+        }
+    }
+
     /// `last`: whether its last attempt succeeded; `next_ms`: when it is scheduled.
     pub(crate) fn of(last: Option<bool>, next_ms: Option<i64>) -> DeliveryState {
         match (last, next_ms) {

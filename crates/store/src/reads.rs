@@ -110,12 +110,14 @@ impl Store {
         }
     }
 
-    /// How each of these deliveries stands, in their order.
+    /// How each of these deliveries stands, in their order; times are by the wall clock.
     pub async fn states(&self, deliveries: Vec<(MessageId, EndpointId)>) -> Result<Vec<DeliveryState>, StoreError> {
-        match &self.readers {
+        let ahead_ms = self.clock.ahead_ms();
+        let states = match &self.readers {
             Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::states(conn, &deliveries)).await,
             Readers::Postgres(reads) => reads.states(&deliveries).await,
-        }
+        };
+        Ok(states?.into_iter().map(|state| state.ahead(ahead_ms)).collect())
     }
 
     /// How the deliveries stand that an endpoint got attempts of in this range of ids (the first, and the

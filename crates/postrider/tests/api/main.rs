@@ -6,6 +6,7 @@ mod batches;
 mod catalogues;
 mod chains;
 mod circuit;
+mod clocks;
 mod conversations;
 mod deletion;
 mod disabling;

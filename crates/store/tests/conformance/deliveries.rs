@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use postrider_store::config::Change;
-use postrider_store::message::{DeliveryState, NewMessage, Retry, Scheduled, Standing};
+use postrider_store::message::{AttemptRecord, DeliveryState, NewMessage, Retry, Scheduled, Standing};
 use postrider_store::query::{AttemptFilter, AttemptsOf};
 use postrider_store::{ChangeError, Event};
 
@@ -153,5 +153,41 @@ on_every_driver! {
         assert_eq!(counted, Standing { success: 1, pending: 2, fail: 1, cancelled: 0 });
         let earlier = world.store.standing(endpoint, (0, ids[0].0)).await.unwrap();
         assert_eq!(earlier, Standing::default());
+    }
+}
+
+on_every_driver! {
+    async fn an_outcome_that_the_database_refuses_is_stored_bare_and_its_neighbours_as_they_are(place) {
+        let world = World::new(place).await;
+        let [first, second] = [world.endpoints[0], world.endpoints[1]];
+        place.refuse_attempts("url = 'http://refused'").await;
+        place.refuse_attempts(&format!("endpoint = {}", second.0)).await;
+        let mut ids = Vec::new();
+        for n in 0..20 {
+            ids.push(world.append(world.message(&n.to_string())).await);
+        }
+        let retry = Some(Retry { due_ms: NOW + 5_000, attempts: 1 });
+        let record = |n: usize, endpoint, url: &str| {
+            AttemptRecord { url: url.into(), retry, ..failed(delivery(ids[n], endpoint)) }
+        };
+        let mut records: Vec<_> = (0..20).map(|n| record(n, first, "http://example.com/a\0b")).collect();
+        records[7].url = "http://refused".into();
+        records.push(record(3, second, "http://example.com"));
+        world.store.record(0, records);
+        world.store.flush().await;
+
+        let attempts = world.store.attempts(AttemptsOf::Endpoint(first), AttemptFilter::default(), all()).await.unwrap().rows;
+        assert_eq!(attempts.len(), 20);
+        for attempt in &attempts {
+            let (code, _) = attempt.outcome.error.clone().unwrap();
+            let is_bare = attempt.message == ids[7];
+            assert_eq!(code, if is_bare { "unrecorded" } else { "status" });
+            assert_eq!((attempt.outcome.status, attempt.response.is_empty()), (500, is_bare));
+        }
+        let waiting = world.store.due(first, NOW + 5_000, 100).await.unwrap().rows;
+        assert_eq!(waiting.len(), 20, "all are tried again, and as often as they would have been");
+        assert!(waiting.iter().all(|row| row.attempts == 1));
+        // Of the one that it takes no word of nothing is left to repeat.
+        assert_eq!(world.store.due(second, NOW + 5_000, 100).await.unwrap().rows, []);
     }
 }

@@ -47,6 +47,27 @@ impl Place {
         matches!(self.database, Database::Embedded(_))
     }
 
+    /// From now on the database refuses attempts of which this holds, which is an expression in SQL.
+    pub async fn refuse_attempts(&self, which: &str) {
+        match &self.database {
+            Database::Embedded(dir) => {
+                let columns = ["url", "endpoint"]
+                    .iter()
+                    .fold(which.to_owned(), |sql, name| sql.replace(name, &format!("NEW.{name}")));
+                let conn = rusqlite::Connection::open(dir.join("postrider.db")).unwrap();
+                let name = which.len();
+                let sql = format!(
+                    "CREATE TRIGGER refused_{name} BEFORE INSERT ON attempts WHEN {columns} BEGIN SELECT raise(ABORT, 'refused'); END"
+                );
+                conn.execute_batch(&sql).unwrap();
+            }
+            Database::Postgres(postgres) => {
+                let client = postrider_testdb::connect(&postgres.url).await.unwrap();
+                client.batch_execute(&format!("ALTER TABLE attempts ADD CHECK (NOT ({which}))")).await.unwrap();
+            }
+        }
+    }
+
     /// Everything that is stored, as bytes.
     pub async fn bytes(&self) -> Vec<u8> {
         match &self.database {
@@ -165,6 +186,12 @@ fn attempt(delivery: DeliveryKey) -> AttemptRecord {
         reply: None,
         settings: vec![],
     }
+}
+
+/// One that was answered with 500.
+pub fn failed(delivery: DeliveryKey) -> AttemptRecord {
+    let error = Some(("status".to_owned(), "500".to_owned()));
+    AttemptRecord { outcome: AttemptOutcome { success: false, status: 500, error }, ..attempt(delivery) }
 }
 
 pub fn endpoint(store: &Store, app: AppId) -> Endpoint {
