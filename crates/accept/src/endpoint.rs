@@ -271,6 +271,9 @@ impl Accept {
         if text.len() > LONGEST_URL {
             return Err(format!("has more than {LONGEST_URL} bytes"));
         }
+        if let Some(control) = text.chars().find(|c| c.is_control()) {
+            return Err(format!("has the control character {control:?}; a URL has none"));
+        }
         let url = Url::parse(text)
             .map_err(|error| format!("is not a URL ({error}); give one such as https://example.com/hook"))?;
         let rules = contract.urls();

@@ -71,6 +71,72 @@ async fn a_full_disk_refuses_messages_and_goes_on_when_there_is_room() {
     println!("{messages} messages, {repeats} arrived more than once");
 }
 
+/// Takes all the room that is left.
+fn fill(dir: &Path, name: &str) {
+    let file = std::fs::File::create(dir.join(name)).unwrap();
+    while std::io::Write::write(&mut &file, &[0; 4_096]).is_ok_and(|written| written > 0) {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_on_a_full_disk_starts_again_reads_delivers_and_goes_on_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount("64m") else {
+        println!("skipped: mounting a small file system needs root");
+        return;
+    };
+    let filler = disk.path().join("filler");
+    std::fs::write(&filler, vec![0u8; 24 << 20]).unwrap();
+    let receiver = Receiver::counting().await;
+    let serve = Serve::embedded(BINARY, &disk.path().join("data"));
+    let server = serve.start().await;
+    let mut load = Load::start(&server.client, 4, 20_000).await;
+    load.endpoint(&receiver, "/hook").await;
+    let later = server.client.application().await;
+    server.client.endpoint(&later, json!({"url": receiver.url("/later"), "retrySchedule": [2, 2, 2, 2]})).await;
+    receiver.answer("/later", Answer::status(503));
+    for n in 0..5 {
+        server.client.send(&later, "a", json!({"n": n})).await;
+    }
+    receiver.wait_for("/later", 5).await;
+    assert!(eventually(async || load.refused() > 20).await, "the disk did not fill up");
+    // Nothing is left, not even what the last refused commit gave back.
+    fill(disk.path(), "rest");
+    server.kill();
+    serve.check_deliveries().await;
+
+    // Without the log's index there is not even room to read, as after the machine itself went down.
+    std::fs::remove_file(serve.data.join("postrider.db-shm")).unwrap();
+    fill(disk.path(), "more");
+
+    receiver.answer("/later", Answer::status(200));
+    let before = receiver.count("/later");
+    let server = serve.start().await;
+    let path = format!("/api/v1/app/{}/msg", load.app());
+    server.client.get(&format!("{path}?limit=5")).await.expect(200);
+    receiver.wait_for("/later", before + 5).await;
+    let mut refused = json!(null);
+    let is_full = eventually(async || {
+        let large = json!({"eventType": "a", "payload": "x".repeat(200_000)});
+        refused = server.client.post(&path, large).await.body;
+        refused["code"] == "disk_full"
+    });
+    assert!(is_full.await, "{refused:?}");
+    // Once more: what the first start needed is there for the next.
+    server.kill();
+    let server = serve.start().await;
+    server.client.get(&format!("{path}?limit=5")).await.expect(200);
+
+    for name in ["rest", "more", "filler"] {
+        std::fs::remove_file(disk.path().join(name)).unwrap();
+    }
+    load.wait_for(20).await;
+    load.stop().await;
+    server.signal("TERM");
+    assert!(server.ended().await.success());
+    let _server = serve.start().await;
+    load.check(&receiver).await;
+    serve.check_deliveries().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_stopped_for_half_a_minute_goes_on() {
     let receiver = Receiver::counting().await;

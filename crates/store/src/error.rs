@@ -81,6 +81,8 @@ pub enum OpenError {
     MigrationUnfinished,
     #[error("all {0} places for nodes are taken; stop some, or wait until their leases end")]
     TooManyNodes(i32),
+    #[error("the disk that holds the data is full, and the start needs some room: make some")]
+    DiskFull,
     #[error("can't open the database: {0}")]
     Database(String),
 }

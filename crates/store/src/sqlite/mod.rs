@@ -14,6 +14,7 @@ pub(crate) mod read;
 mod readers;
 mod record;
 mod recover;
+mod reserve;
 mod schema;
 pub(crate) mod task;
 mod time;

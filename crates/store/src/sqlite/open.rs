@@ -7,6 +7,7 @@ use super::expire::Expiry;
 use super::load::{load, recent_keys};
 use super::readers::Threads;
 use super::recover::recover;
+use super::reserve::Reserve;
 use super::schema::{migrate, open_error};
 use super::time::{Retiming, restart};
 use crate::backend::Opened;
@@ -28,7 +29,25 @@ pub(crate) fn open(options: &Options, dir: &Path) -> Result<Opened<Sqlite>, Open
     std::fs::create_dir_all(dir).map_err(io)?;
     let lock = File::create(dir.join("lock")).map_err(io)?;
     lock.try_lock().map_err(|_| OpenError::InUse)?;
+    let reserve = Reserve::of(dir);
+    let opened = match open_locked(options, dir) {
+        Err(OpenError::DiskFull) if reserve.give_up() => {
+            tracing::warn!("the disk is full: starting in the room that was kept free for that");
+            let opened = open_locked(options, dir)?;
+            reserve.take_back();
+            opened
+        }
+        opened => {
+            reserve.take();
+            opened?
+        }
+    };
+    Ok(Opened { lock: Some(lock), ..opened })
+}
 
+/// The same with the directory's lock held.
+fn open_locked(options: &Options, dir: &Path) -> Result<Opened<Sqlite>, OpenError> {
+    let io = |error: std::io::Error| OpenError::Database(format!("{}: {error}", dir.display()));
     let path = dir.join("postrider.db");
     let mut conn = open_writer(&path)?;
     migrate(&mut conn)?;
@@ -52,7 +71,7 @@ pub(crate) fn open(options: &Options, dir: &Path) -> Result<Opened<Sqlite>, Open
     let (retention, expiry, directory_) = (options.retention.clone(), Expiry::default(), directory.clone());
     let backend =
         Sqlite { conn, clock, sealer, directory: directory_, ids, recent, checkpointer, retention, expiry, retiming };
-    let (ids, lease, lock) = (Ids::new(salt), Arc::new(Lease::endless()), Some(lock));
+    let (ids, lease, lock) = (Ids::new(salt), Arc::new(Lease::endless()), None);
     Ok(Opened { backend, readers, directory, ids, source, newest, recovered, lease, lock })
 }
 

@@ -3,7 +3,8 @@
 //! Each migration is one string, run once, in order; one that has landed is never edited.
 
 use crate::error::OpenError;
-use rusqlite::Connection;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::{Connection, ErrorCode};
 
 const MIGRATIONS: &[&str] = &[
     include_str!("schema_1.sql"),
@@ -37,7 +38,12 @@ pub fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
 
 pub fn open_error(error: rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => OpenError::InUse,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse,
+        Some(ErrorCode::DiskFull) => OpenError::DiskFull,
+        // The index of the log is mapped into memory, and where there is no room its making fails like this.
+        _ if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE) => {
+            OpenError::DiskFull
+        }
         _ => OpenError::Database(error.to_string()),
     }
 }
