@@ -164,6 +164,14 @@ impl Batch {
         }
     }
 
+    /// Those who wait for all that came before them.
+    pub fn take_flushes(&mut self) -> impl Iterator<Item = oneshot::Sender<()>> {
+        let (flushes, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.items).into_iter().partition(|item| matches!(item, Item::Flush(_)));
+        self.items = others;
+        flushes.into_iter().filter_map(|item| if let Item::Flush(reply) = item { Some(reply) } else { None })
+    }
+
     /// The same in two batches, to find the item that is refused in few commits: the others share theirs.
     pub fn halves(mut self) -> [Batch; 2] {
         let second = match self.items.as_mut_slice() {

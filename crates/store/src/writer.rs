@@ -75,12 +75,25 @@ struct Kept {
 struct Waiting {
     commands: FairQueue<AppId, Command>,
     reports: VecDeque<Report>,
+    /// Parts of batches in which the database refuses something. They are committed one at a time between the other
+    /// batches, so that finding what is refused holds nobody up.
+    suspects: VecDeque<(Tenure, Batch)>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.commands.is_empty() && self.reports.is_empty() && self.suspects.is_empty()
+    }
 }
 
 impl<B: Backend> Writer<B> {
     /// Runs until every sender is gone and all they sent is committed, or can't be.
     pub fn run(mut self) {
-        let mut waiting = Waiting { commands: FairQueue::new(WAITING_PER_APP), reports: VecDeque::new() };
+        let mut waiting = Waiting {
+            commands: FairQueue::new(WAITING_PER_APP),
+            reports: VecDeque::new(),
+            suspects: VecDeque::new(),
+        };
         let mut kept = Kept { mark: self.watermark.mark(), at_ms: self.clock.steady_ms() };
         let mut crowd = false;
         let mut in_vain = 0;
@@ -90,7 +103,7 @@ impl<B: Backend> Writer<B> {
             }
             let open = self.gather(&mut waiting);
             let now = self.clock.steady_ms();
-            let is_idle = waiting.commands.is_empty() && waiting.reports.is_empty();
+            let is_idle = waiting.is_empty();
             let mark = self.mark(&kept, is_idle, open);
             if is_idle && mark.is_none() {
                 crowd = false;
@@ -101,10 +114,12 @@ impl<B: Backend> Writer<B> {
             } else {
                 let batch = self.pick(&mut waiting);
                 crowd = batch.messages() >= CROWD;
-                let committed = self.commit(batch, mark, &mut waiting);
+                let has_work = !batch.items.is_empty() || mark.is_some();
+                let committed = !has_work || self.commit(batch, mark, &mut waiting);
                 if committed && let Some(mark) = mark {
                     kept = Kept { mark, at_ms: now };
                 }
+                self.commit_suspect(&mut waiting);
                 in_vain = if committed || open { 0 } else { in_vain + 1 };
                 if in_vain > LAST_TRIES {
                     tracing::warn!("stopping without the last outcomes: what they are of is sent again");
@@ -133,7 +148,7 @@ impl<B: Backend> Writer<B> {
 
     /// Takes what is there, waiting for the first if nothing is. False when nobody can send any more.
     fn gather(&self, waiting: &mut Waiting) -> bool {
-        if waiting.commands.is_empty() && waiting.reports.is_empty() {
+        if waiting.is_empty() {
             let mut select = crossbeam_channel::Select::new();
             select.recv(&self.commands);
             select.recv(&self.reports);
@@ -141,7 +156,8 @@ impl<B: Backend> Writer<B> {
             let _ = select.ready_timeout(TICK);
         }
         waiting.reports.extend(self.reports.try_iter());
-        if waiting.commands.is_empty() && self.commands.is_empty() && waiting.reports.iter().all(Report::can_wait) {
+        let may_wait = waiting.suspects.is_empty() && waiting.reports.iter().all(Report::can_wait);
+        if waiting.commands.is_empty() && self.commands.is_empty() && may_wait {
             let mut select = crossbeam_channel::Select::new();
             select.recv(&self.commands);
             let _ = select.ready_timeout(REPORTS_WAIT);
@@ -268,9 +284,7 @@ impl<B: Backend> Writer<B> {
             CommitError::Unknown => self.resolve(batch, waiting),
             CommitError::Lost => self.rejoin(batch, waiting),
             CommitError::Rejected(_) | CommitError::Again if !batch.is_single() => {
-                for half in batch.halves() {
-                    self.commit(half, None, waiting);
-                }
+                self.suspect(batch, waiting);
                 false
             }
             error => {
@@ -288,6 +302,22 @@ impl<B: Backend> Writer<B> {
                 }
                 false
             }
+        }
+    }
+
+    /// Has the two halves of a refused batch committed apart. Who waits for all of it still does.
+    fn suspect(&self, mut batch: Batch, waiting: &mut Waiting) {
+        waiting.reports.extend(batch.take_flushes().map(Report::Flush));
+        let halves = batch.halves().into_iter().filter(|half| !half.items.is_empty());
+        waiting.suspects.extend(halves.map(|half| (self.tenure, half)));
+    }
+
+    /// Commits one part of a batch that was refused.
+    fn commit_suspect(&mut self, waiting: &mut Waiting) {
+        let Some((tenure, batch)) = waiting.suspects.pop_front() else { return };
+        let batch = if tenure == self.tenure { batch } else { batch.without_reports() };
+        if !batch.items.is_empty() {
+            self.commit(batch, None, waiting);
         }
     }
 
@@ -390,6 +420,10 @@ impl<B: Backend> Writer<B> {
         {
             if report.tenure().is_some_and(|tenure| tenure != self.tenure) {
                 continue;
+            }
+            if !report.can_wait() && !waiting.suspects.is_empty() {
+                waiting.reports.push_front(report);
+                break;
             }
             records += report.rows();
             batch.items.push(report.into());
