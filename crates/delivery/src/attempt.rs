@@ -3,6 +3,7 @@
 use crate::answer::{self, Taken};
 use crate::compose::{Composer, Stopped, Subject};
 use crate::job::Job;
+use crate::payloads::{Payloads, Shared};
 use crate::render::not_loaded;
 use crate::state::KeptError;
 use bytes::Bytes;
@@ -33,6 +34,7 @@ pub struct Tools {
     pub contracts: Arc<Book>,
     pub composer: Composer,
     pub clock: Clock,
+    pub payloads: Payloads,
     /// The process is to end: nobody waits any longer.
     pub stopping: AtomicBool,
 }
@@ -128,7 +130,8 @@ impl Ended {
 /// Makes one attempt. `random` decides the jitter of its retry. `None`: the database gives nothing and the process is to
 /// end, so nothing was done, and the delivery is there at the next start.
 pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
-    let message = message(tools, job).await?;
+    let source = message(tools, job).await?;
+    let message = source.as_ref().map(Source::message);
     let started_ms = tools.clock.wall_ms();
     let started = tools.clock.steady_ms();
     let found = tools.store.directory().endpoint(job.delivery.endpoint);
@@ -136,7 +139,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> 
         None => Ended::cancelled("the endpoint was deleted"),
         Some((_, endpoint)) if endpoint.settings.disabled || job.gone => Ended::cancelled("the endpoint is disabled"),
         // Before the next: what was cancelled is left out, too.
-        Some(_) if is_cancelled(&message) => Ended::over("the message was cancelled"),
+        Some(_) if is_cancelled(message.as_ref().ok().copied().flatten()) => Ended::over("the message was cancelled"),
         Some(_) if job.attempts == SKIPPED => Ended::cancelled("it was left out by hand"),
         Some((app, endpoint)) => match &message {
             Ok(Some(message)) => run(tools, job, (app, endpoint), message).await?,
@@ -152,7 +155,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> 
         _ => None,
     };
     let message = message.ok().flatten().filter(|_| retry.is_none() && !ended.ends_chain);
-    let next = message.and_then(|message| next(job, &message, now));
+    let next = message.and_then(|message| next(job, message, now));
     let effect = Effect {
         success: ended.outcome.success,
         real: ended.real,
@@ -274,19 +277,34 @@ async fn complain(tools: &Tools, endpoint: &Endpoint, response: Variables, ended
     Ended { outcome, judged: Outcome::Fail, ends_chain: false, ..ended }
 }
 
-fn is_cancelled(message: &Result<Option<Arc<Message>>, StoreError>) -> bool {
-    matches!(message, Ok(Some(message)) if message.deliver == Deliver::Cancelled)
+fn is_cancelled(message: Option<&Arc<Message>>) -> bool {
+    message.is_some_and(|message| message.deliver == Deliver::Cancelled)
+}
+
+/// A message for as long as its attempt lasts.
+enum Source<'a> {
+    Accepted(&'a Arc<Message>),
+    Read(Shared),
+}
+
+impl Source<'_> {
+    fn message(&self) -> Option<&Arc<Message>> {
+        match self {
+            Source::Accepted(message) => Some(message),
+            Source::Read(shared) => shared.message(),
+        }
+    }
 }
 
 /// `None` as [`attempt`] says it.
-async fn message(tools: &Tools, job: &Job) -> Option<Result<Option<Arc<Message>>, StoreError>> {
+async fn message<'a>(tools: &Tools, job: &'a Job) -> Option<Result<Source<'a>, StoreError>> {
     if let Some(held) = &job.message {
-        return Some(Ok(Some(held.message.clone())));
+        return Some(Ok(Source::Accepted(&held.message)));
     }
     loop {
-        match tools.store.message_by_id(job.delivery.message).await {
+        match tools.payloads.get(&tools.store, job.app, job.delivery.message).await {
             Err(StoreError::Unavailable | StoreError::Busy) => tools.wait_for_store().await?,
-            read => return Some(read.map(|message| message.map(Arc::new))),
+            read => return Some(read.map(Source::Read)),
         }
     }
 }

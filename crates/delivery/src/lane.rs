@@ -284,7 +284,7 @@ impl Lane {
             let key = key(row.delivery);
             if !self.known.contains(&key) && !loading.recorded.contains(&key) {
                 self.known.insert(key);
-                self.ready.push_back(Job::from_store(row, now_ms));
+                self.ready.push_back(Job::from_store(row, self.settings.app, now_ms));
             }
         }
         // A retry or resend that was recorded meanwhile has told its own due time.
@@ -317,7 +317,7 @@ impl Lane {
             // What was sent by hand does not stand in line.
             if row.delivery.manual || !held {
                 self.known.insert(key);
-                self.ready.push_back(Job::from_store(*row, now_ms));
+                self.ready.push_back(Job::from_store(*row, self.settings.app, now_ms));
             }
         }
     }
@@ -336,6 +336,8 @@ impl Lane {
         let old = self.ready.iter_mut().filter(|job| !job.stored && job.since_ms < before_ms);
         old.map(|job| {
             job.stored = true;
+            // It is read again when it is sent: the room is for what goes out soon.
+            job.message = None;
             Scheduled { delivery: job.delivery, due_ms: now_ms, attempts: job.attempts }
         })
         .collect()
@@ -418,7 +420,7 @@ mod tests {
 
     fn job(n: i64) -> Job {
         let delivery = DeliveryKey { message: MessageId(n), endpoint: EndpointId(1), manual: false };
-        Job { delivery, attempts: 0, stored: false, message: None, since_ms: 0, gone: false }
+        Job { delivery, attempts: 0, stored: false, message: None, since_ms: 0, app: AppId(1), gone: false }
     }
 
     fn row(n: i64) -> Scheduled {

@@ -22,9 +22,11 @@ mod log;
 mod metrics;
 mod notice;
 mod pace;
+mod payloads;
 mod query;
 mod render;
 mod scheduler;
+mod slots;
 mod state;
 mod tasks;
 

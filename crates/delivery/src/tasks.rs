@@ -4,7 +4,7 @@ use crate::attempt::{Finished, Tools};
 use crate::happening::{Happening, What};
 use crate::lane::PageRequest;
 use postrider_store::config::{Change, Endpoint};
-use postrider_store::id::EndpointId;
+use postrider_store::id::{AppId, EndpointId};
 use postrider_store::message::Due;
 use postrider_store::{ChangeError, StoreError, Tenure};
 use std::sync::Arc;
@@ -19,8 +19,9 @@ pub struct Page {
 
 /// News from the tasks that the scheduler started.
 pub enum News {
-    /// With the tenure in which the attempt began; `None`: it was given up, for the process is to end.
-    Finished(Tenure, Option<Box<Finished>>),
+    /// With the tenure in which the attempt began and the application that has its slot; `None`: it was given up, for the
+    /// process is to end.
+    Finished(Tenure, AppId, Option<Box<Finished>>),
     Page(Tenure, Page),
     /// Endpoints with waiting deliveries.
     Swept(Vec<(EndpointId, i64)>),

@@ -43,6 +43,15 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         item
     }
 
+    /// The next item of the first key in turn that may have it.
+    pub fn pop_if(&mut self, may: impl Fn(&K) -> bool) -> Option<T> {
+        let place = self.turn.iter().position(may)?;
+        // The others keep their places.
+        let key = self.turn.remove(place)?;
+        self.turn.push_front(key);
+        self.pop()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.turn.is_empty()
     }

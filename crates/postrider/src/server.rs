@@ -23,6 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Things that happened and that the provider is yet to be told of; more are not told.
 const HAPPENINGS: usize = 4_096;
+/// Attempts under way at once: each that waits for a response costs about 25 KB and a file descriptor.
+const ATTEMPTS: usize = 10_000;
 /// Response bytes that are kept of an attempt.
 const RESPONSE_CAP: usize = 64 << 10;
 /// Bytes that the answer to a payload query may have.
@@ -131,6 +133,7 @@ impl Server {
         let (happenings, happened) = mpsc::channel(HAPPENINGS);
         let delivery = Delivery::start(postrider_delivery::Options {
             store: store.clone(),
+            attempts: attempts_at_once(),
             events: feed.events,
             egress,
             contracts: contracts.clone(),
@@ -172,6 +175,12 @@ impl Server {
         drop(self.accept);
         let _ = tokio::task::spawn_blocking(|| self.writer.join()).await;
     }
+}
+
+/// As many as the machine's limit of open files allows beside the connections of callers.
+fn attempts_at_once() -> usize {
+    let files = rlimit::Resource::NOFILE.get().map_or(1_024, |(soft, _)| soft);
+    usize::try_from(files / 2).unwrap_or(ATTEMPTS).min(ATTEMPTS)
 }
 
 /// The operator's GraphQL API, wherever it is: what the operator names is allowed, for this purpose alone.

@@ -29,6 +29,14 @@ pub struct Message {
     pub created_ms: i64,
 }
 
+/// A message, unless its payload is larger than was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpTo {
+    Whole(Message),
+    /// So many bytes.
+    Larger(usize),
+}
+
 /// The tag of a message that was sent to try an endpoint: validation templates don't see it.
 pub const TEST_TAG: &str = "postrider:test";
 

@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use crate::id::{AppId, AttemptId, EndpointId, EnvId, MessageId, TaskId};
-use crate::message::{Attempt, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable};
+use crate::message::{Attempt, DeliveryState, Due, Message, Reply, Scheduled, Standing, UpTo, Variable};
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page, TaskFilter};
 use crate::task::{Failed, Task, TaskInput};
 use crate::{Readers, Store, sqlite};
@@ -23,6 +23,14 @@ impl Store {
         match &self.readers {
             Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::message_by_id(conn, id)).await,
             Readers::Postgres(reads) => reads.message_by_id(id).await,
+        }
+    }
+
+    /// The same where the payload has at most `most` bytes.
+    pub async fn message_up_to(&self, id: MessageId, most: usize) -> Result<Option<UpTo>, StoreError> {
+        match &self.readers {
+            Readers::Sqlite(threads) => threads.read(move |conn| sqlite::read::message_up_to(conn, id, most)).await,
+            Readers::Postgres(reads) => reads.message_up_to(id, most).await,
         }
     }
 

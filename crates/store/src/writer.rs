@@ -89,11 +89,8 @@ impl Waiting {
 impl<B: Backend> Writer<B> {
     /// Runs until every sender is gone and all they sent is committed, or can't be.
     pub fn run(mut self) {
-        let mut waiting = Waiting {
-            commands: FairQueue::new(WAITING_PER_APP),
-            reports: VecDeque::new(),
-            suspects: VecDeque::new(),
-        };
+        let mut waiting =
+            Waiting { commands: FairQueue::new(WAITING_PER_APP), reports: VecDeque::new(), suspects: VecDeque::new() };
         let mut kept = Kept { mark: self.watermark.mark(), at_ms: self.clock.steady_ms() };
         let mut crowd = false;
         let mut in_vain = 0;

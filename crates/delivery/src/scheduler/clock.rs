@@ -1,10 +1,11 @@
 //! What the clock brings: turns that have come, lanes to be let go, and the attempts that start.
 
 use super::{
-    CLOCK_SET_MS, COUNT_MS, PARK_AFTER_MS, RUNNING, SHARED_SWEEP_MS, SWEEP_MS, Scheduler, TICK_MS, UNRECORDED,
+    AT_ONCE, CLOCK_SET_MS, COUNT_MS, PARK_AFTER_MS, SHARED_SWEEP_MS, SWEEP_MS, Scheduler, TICK_MS, UNRECORDED,
 };
 use crate::attempt::attempt;
 use crate::tasks::{News, sweep};
+use postrider_store::id::EndpointId;
 use postrider_store::message::Scheduled;
 use rand::Rng;
 use std::cmp::Reverse;
@@ -33,7 +34,7 @@ impl Scheduler {
             self.paces.tidy(now);
             self.park_old(now);
             self.release();
-            self.metrics.running.set(self.running as i64);
+            self.metrics.running.set(self.slots.used() as i64);
             self.watch_wall_clock(now);
         }
         if now >= self.next_sweep && !self.draining {
@@ -82,34 +83,42 @@ impl Scheduler {
         }
     }
 
-    /// Starts attempts, lane by lane in turn, as far as there is room.
-    pub(super) fn launch(&mut self) {
+    /// Starts attempts, lane by lane in turn, as far as there is room. Whether there is more to start at once.
+    pub(super) fn launch(&mut self) -> bool {
         let now = self.clock.steady_ms();
-        let tenure = self.tenure;
-        let may_start = |scheduler: &Scheduler| {
-            scheduler.running < RUNNING && scheduler.unrecorded < UNRECORDED && scheduler.tools.store.may_send()
-        };
-        while !self.draining && may_start(self) {
-            let Some(endpoint) = self.turns.pop() else { return };
-            let Some(lane) = self.lanes.get_mut(&endpoint) else { continue };
-            let (app, app_rate) = (lane.settings.app, lane.settings.app_rate.filter(|_| lane.may_start(now)));
-            if app_rate.is_some() && !self.paces.admits(app, endpoint, now) {
-                continue;
+        for _ in 0..AT_ONCE {
+            if self.draining || self.unrecorded >= UNRECORDED || !self.tools.store.may_send() {
+                return false;
             }
-            lane.in_turn = false;
-            if let Some(job) = lane.start(now) {
-                if let Some(rate) = app_rate {
-                    self.paces.sent(app, now, rate);
-                }
-                self.running += 1;
-                let random = rand::rng().random();
-                let (tools, news) = (self.tools.clone(), self.news_sender.clone());
-                tokio::spawn(async move {
-                    let finished = attempt(&tools, &job, random).await;
-                    let _ = news.send(News::Finished(tenure, finished.map(Box::new)));
-                });
-            }
-            self.turn(endpoint, now);
+            let Some(endpoint) = self.turns.pop() else { return false };
+            self.start(endpoint, now);
         }
+        true
+    }
+
+    /// Starts the next attempt of a lane whose turn it is, unless its application has no slot for it or no rate.
+    fn start(&mut self, endpoint: EndpointId, now: i64) {
+        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        let (app, app_rate) = (lane.settings.app, lane.settings.app_rate.filter(|_| lane.may_start(now)));
+        if lane.may_start(now) && !self.slots.admits(app, endpoint) {
+            return;
+        }
+        if app_rate.is_some() && !self.paces.admits(app, endpoint, now) {
+            return;
+        }
+        lane.in_turn = false;
+        if let Some(job) = lane.start(now) {
+            if let Some(rate) = app_rate {
+                self.paces.sent(app, now, rate);
+            }
+            self.slots.started(app);
+            let (tenure, random) = (self.tenure, rand::rng().random());
+            let (tools, news) = (self.tools.clone(), self.news_sender.clone());
+            tokio::spawn(async move {
+                let finished = attempt(&tools, &job, random).await;
+                let _ = news.send(News::Finished(tenure, app, finished.map(Box::new)));
+            });
+        }
+        self.turn(endpoint, now);
     }
 }

@@ -18,11 +18,13 @@ use crate::lane::Lane;
 use crate::lane_settings::lane_settings;
 use crate::metrics::DeliveryMetrics;
 use crate::notice::Notices;
+use crate::payloads::Payloads;
+use crate::slots::Slots;
 use crate::tasks::{News, Page, disable, load};
 use postrider_clock::Clock;
 use postrider_contract::Book;
 use postrider_egress::Egress;
-use postrider_fair::FairQueue;
+use postrider_fair::{FairQueue, Pool};
 use postrider_store::config::Change;
 use postrider_store::id::{AppId, EndpointId};
 use postrider_store::message::{DeliveryKey, Due, Message, Retry, Scheduled};
@@ -30,12 +32,12 @@ use postrider_store::{Event, Store, Tenure};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// Attempts under way at once, over all endpoints.
-const RUNNING: usize = 1_024;
+/// Attempts that are started before anything else is looked at.
+const AT_ONCE: usize = 32;
 /// Attempts that may wait to be recorded (a full disk): beyond it nothing more is sent.
 const UNRECORDED: usize = 20_000;
 /// How long a delivery may be in memory alone before the store gets a row for it.
@@ -54,6 +56,8 @@ const COUNT_MS: i64 = 15_000;
 #[derive(Debug)]
 pub struct Options {
     pub store: Store,
+    /// Attempts that may be under way at once, over all endpoints.
+    pub attempts: usize,
     pub events: mpsc::Receiver<Event>,
     pub egress: Egress,
     pub contracts: Arc<Book>,
@@ -111,9 +115,9 @@ struct Scheduler {
     /// Applications with a rate of their own; their endpoints wait there for their turn.
     paces: AppPaces,
     timers: BinaryHeap<Reverse<(i64, EndpointId)>>,
-    running: usize,
+    slots: Slots,
     unrecorded: usize,
-    held_bytes: Arc<AtomicUsize>,
+    held: Pool<AppId>,
     news: mpsc::UnboundedReceiver<News>,
     news_sender: mpsc::UnboundedSender<News>,
     next_tick: i64,
@@ -140,6 +144,7 @@ impl Scheduler {
                 contracts: options.contracts,
                 composer: options.composer,
                 clock: options.clock,
+                payloads: Payloads::new(),
                 stopping: AtomicBool::new(false),
             }),
             events: options.events,
@@ -153,9 +158,9 @@ impl Scheduler {
             turns: FairQueue::new(usize::MAX),
             paces: AppPaces::default(),
             timers: BinaryHeap::new(),
-            running: 0,
+            slots: Slots::new(options.attempts),
             unrecorded: 0,
-            held_bytes: Arc::default(),
+            held: Held::room(),
             news,
             news_sender,
             next_tick: now,
@@ -173,7 +178,8 @@ impl Scheduler {
         let clock = self.clock.clone();
         let mut events = Vec::new();
         let mut news = Vec::new();
-        while !(self.draining && self.running == 0) {
+        let mut goes_on = false;
+        while !(self.draining && self.slots.used() == 0) {
             let first = self.timers.peek().map(|Reverse((at, _))| *at);
             let wake = [first, self.paces.next_wake()].into_iter().flatten().fold(self.next_tick, i64::min);
             tokio::select! {
@@ -182,12 +188,17 @@ impl Scheduler {
                 Some(question) = self.questions.recv() => self.answer(question),
                 n = self.news.recv_many(&mut news, 256) => if n == 0 { break },
                 n = self.events.recv_many(&mut events, 16) => if n == 0 { break },
+                () = std::future::ready(()), if goes_on => {}
                 () = clock.sleep_until(wake) => {}
             }
             self.take_news(&mut news);
             events.drain(..).for_each(|event| self.event(event));
             self.wake();
-            self.launch();
+            goes_on = self.launch();
+            if goes_on {
+                // What was started gets its turn before more is: otherwise a thousand starts hold up one response.
+                tokio::task::yield_now().await;
+            }
         }
         self.tools.store.flush().await;
     }
@@ -202,10 +213,11 @@ impl Scheduler {
         for news in news.drain(..) {
             match news {
                 // Others do it again: what a node does after it was given up counts no more.
-                News::Finished(tenure, _) if tenure != self.tenure => self.running -= 1,
+                News::Finished(tenure, app, _) if tenure != self.tenure => self.slot_is_free(app),
                 // There is no other attempt in this process.
-                News::Finished(_, None) => self.running -= 1,
-                News::Finished(_, Some(finished)) => {
+                News::Finished(_, app, None) => self.slot_is_free(app),
+                News::Finished(_, app, Some(finished)) => {
+                    self.slot_is_free(app);
                     self.metrics.finished(&finished);
                     if let Some(notices) = self.notices.as_ref() {
                         notices.failed(&finished.record);
@@ -252,6 +264,7 @@ impl Scheduler {
         self.tenure = tenure;
         self.lanes.clear();
         self.turns = FairQueue::new(usize::MAX);
+        self.slots.forget_waiting();
         self.paces = AppPaces::default();
         self.timers.clear();
         self.done.clear();
@@ -266,7 +279,8 @@ impl Scheduler {
         let (now, ahead_ms) = (self.clock.steady_ms(), self.clock.ahead_ms());
         let mut later = Vec::new();
         for message in messages {
-            let held = Held::new(message.clone(), &self.held_bytes);
+            let held = Held::new(message.clone(), &self.held);
+            let app = message.app;
             let due_ms = message.deliver.due_ms(now + ahead_ms) - ahead_ms;
             for endpoint in &message.endpoints {
                 let delivery = DeliveryKey { message: message.id, endpoint: *endpoint, manual: false };
@@ -278,8 +292,15 @@ impl Scheduler {
                     later.push(Scheduled { delivery, due_ms, attempts: 0 });
                     continue;
                 }
-                let job =
-                    Job { delivery, attempts: 0, stored: false, message: held.clone(), since_ms: now, gone: false };
+                let job = Job {
+                    delivery,
+                    attempts: 0,
+                    stored: false,
+                    message: held.clone(),
+                    since_ms: now,
+                    app,
+                    gone: false,
+                };
                 let lane = self.lane(*endpoint);
                 if lane.is_anothers() || lane.push(job).is_err() {
                     later.push(Scheduled { delivery, due_ms: now, attempts: 0 });
@@ -311,6 +332,21 @@ impl Scheduler {
         }
     }
 
+    /// An attempt has ended: an endpoint that waits for a slot may go on.
+    fn slot_is_free(&mut self, app: AppId) {
+        let now = self.clock.steady_ms();
+        self.slots.ended(app);
+        while let Some(endpoint) = self.slots.next() {
+            let Some(lane) = self.lanes.get_mut(&endpoint) else { continue };
+            lane.in_turn = false;
+            let starts = lane.may_start(now);
+            self.turn(endpoint, now);
+            if starts {
+                return;
+            }
+        }
+    }
+
     /// Never waits: what the provider hears must not hold up what it sends.
     fn happened(&self, happening: Happening) {
         if self.happenings.try_send(happening).is_err() {
@@ -333,7 +369,6 @@ impl Scheduler {
         let now = self.clock.steady_ms();
         let endpoint = finished.record.delivery.endpoint;
         let effect = finished.effect;
-        self.running -= 1;
         let rules = self.tools.store.directory().endpoint(endpoint).and_then(|(_, endpoint)| {
             self.tools.contracts.get(&endpoint.settings.contract).map(|contract| *contract.disable())
         });

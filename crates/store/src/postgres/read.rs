@@ -10,7 +10,7 @@ use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
 use crate::message::MOST_VARIABLES;
 use crate::message::{
-    Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable,
+    Attempt, AttemptOutcome, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, UpTo, Variable,
 };
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
@@ -73,6 +73,17 @@ impl Reads {
         let sql = format!("SELECT {} FROM messages m WHERE m.id = $1", message_columns(Dialect::Postgres, true));
         let rows = get(&self.pool).await?.query_typed(&sql, &[(&id.0, Type::INT8)]).await?;
         Ok(rows.first().map(message))
+    }
+
+    pub async fn message_up_to(&self, id: MessageId, most: usize) -> Result<Option<UpTo>, StoreError> {
+        // The length is in the row, also of a payload that lies elsewhere.
+        let sql = "SELECT octet_length(payload)::bigint FROM messages WHERE id = $1";
+        let rows = get(&self.pool).await?.query_typed(sql, &[(&id.0, Type::INT8)]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        match usize::try_from(row.get::<_, i64>(0)).unwrap_or_default() {
+            bytes if bytes > most => Ok(Some(UpTo::Larger(bytes))),
+            _ => Ok(self.message_by_id(id).await?.map(UpTo::Whole)),
+        }
     }
 
     pub async fn messages(

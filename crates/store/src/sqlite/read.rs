@@ -5,7 +5,8 @@ use crate::id::{AppId, AttemptId, EndpointId, MessageId};
 use crate::listing::{self, Dialect, Listing, REPLY_COLUMNS, Sql, Value, attempt_columns, message_columns};
 use crate::message::MOST_VARIABLES;
 use crate::message::{
-    Attempt, AttemptOutcome, BY_HAND, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, Variable,
+    Attempt, AttemptOutcome, BY_HAND, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, UpTo,
+    Variable,
 };
 use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
 use bytes::Bytes;
@@ -47,6 +48,20 @@ pub fn message(conn: &Connection, app: AppId, id: MessageId) -> Result<Option<Me
 pub fn message_by_id(conn: &Connection, id: MessageId) -> Result<Option<Message>> {
     let sql = format!("SELECT {} FROM messages m WHERE id = ?", message_columns(Dialect::Sqlite, true));
     conn.prepare_cached(&sql)?.query_row([id.0], message_row).optional()
+}
+
+/// The same where the payload has at most `most` bytes.
+pub fn message_up_to(conn: &Connection, id: MessageId, most: usize) -> Result<Option<UpTo>> {
+    // Of a payload's length SQLite reads no page of the payload.
+    let bytes: Option<i64> = conn
+        .prepare_cached("SELECT length(payload) FROM messages WHERE id = ?")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    match bytes.map(|bytes| usize::try_from(bytes).unwrap_or_default()) {
+        Some(bytes) if bytes > most => Ok(Some(UpTo::Larger(bytes))),
+        Some(_) => Ok(message_by_id(conn, id)?.map(UpTo::Whole)),
+        None => Ok(None),
+    }
 }
 
 /// Messages of an application; those of one of its endpoints, if one is given.
