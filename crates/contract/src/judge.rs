@@ -7,8 +7,6 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// The longest `Retry-After` that is honoured.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
-/// How long an endpoint is left alone that asked to slow down and did not say how long.
-const SLOW_DOWN: Duration = Duration::from_secs(5);
 
 /// What of a response counts.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +26,10 @@ pub struct Judgement {
     pub outcome: Outcome,
     /// The endpoint is to be disabled.
     pub disable: bool,
-    /// The endpoint is to get nothing for so long.
-    pub slow_down: Option<Duration>,
+    /// The endpoint gets more than it can take.
+    pub overloaded: bool,
+    /// It asked to get nothing for so long.
+    pub hold: Option<Duration>,
     /// The next try is not to come earlier.
     pub retry_after: Option<Duration>,
 }
@@ -84,8 +84,9 @@ impl JudgeRules {
         };
         let asked = answer.retry_after.filter(|_| self.retry_after && outcome == Outcome::Retry);
         let retry_after = asked.and_then(|text| retry_after(text, answer.now_ms));
-        let slow_down = is(&self.slow_down).then(|| retry_after.unwrap_or(SLOW_DOWN));
-        Judgement { outcome, disable, slow_down, retry_after }
+        let overloaded = is(&self.slow_down);
+        let hold = retry_after.filter(|_| overloaded);
+        Judgement { outcome, disable, overloaded, hold, retry_after }
     }
 }
 

@@ -46,7 +46,7 @@ fn the_worked_example_does_what_the_page_says() {
 
     let judge = |status| contract.judge(&Answer { status, retry_after: Some("7"), now_ms: 0 });
     assert_eq!((judge(202).outcome, judge(204).outcome), (Outcome::Success, Outcome::Fail));
-    assert_eq!(judge(429).slow_down, Some(Duration::from_secs(7)));
+    assert_eq!(judge(429).hold, Some(Duration::from_secs(7)));
     assert!(judge(410).disable);
     assert_eq!(contract.retry_delay(None, 1, 0), Some(Duration::from_secs(60)));
     assert_eq!(contract.retry_delay(None, 20, 0), Some(Duration::from_secs(3600)));

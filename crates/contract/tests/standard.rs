@@ -80,7 +80,7 @@ fn responses_are_judged_as_the_specification_says() {
     let judge = |status, retry_after| {
         book.get("standard").unwrap().judge(&Answer { status, retry_after, now_ms: 1_700_000_000_000 })
     };
-    let plain = |outcome| Judgement { outcome, disable: false, slow_down: None, retry_after: None };
+    let plain = |outcome| Judgement { outcome, disable: false, overloaded: false, hold: None, retry_after: None };
     for status in [200, 201, 204, 299] {
         assert_eq!(judge(status, Some("60")), plain(Outcome::Success), "{status}");
     }
@@ -92,9 +92,9 @@ fn responses_are_judged_as_the_specification_says() {
         let minute = Some(Duration::from_secs(60));
         assert_eq!(
             judge(status, Some("60")),
-            Judgement { slow_down: minute, retry_after: minute, ..plain(Outcome::Retry) }
+            Judgement { overloaded: true, hold: minute, retry_after: minute, ..plain(Outcome::Retry) }
         );
-        assert!(judge(status, None).slow_down.is_some_and(|wait| wait > Duration::ZERO), "{status}");
+        assert_eq!(judge(status, None), Judgement { overloaded: true, ..plain(Outcome::Retry) }, "{status}");
     }
     assert_eq!(judge(503, Some("Tue, 14 Nov 2023 22:14:20 GMT")).retry_after, Some(Duration::from_secs(60)));
     assert_eq!(judge(503, Some("9999999")).retry_after, Some(Duration::from_secs(86_400)));

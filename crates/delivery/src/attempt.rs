@@ -23,6 +23,9 @@ use std::time::Duration;
 /// How long to wait for a database that is away or busy.
 const AGAIN_MS: i64 = 250;
 
+/// Statuses by which a receiver, or what stands before it, says that it gets too much or is not there.
+const REFUSALS: [u16; 4] = [429, 502, 503, 504];
+
 /// How long a delivery waits whose contract is not loaded.
 const NOT_LOADED_MS: i64 = 300_000;
 
@@ -63,6 +66,8 @@ pub struct Effect {
     pub success: bool,
     /// Whether a request was really made (or tried): only those speak about the endpoint's health.
     pub real: bool,
+    /// The endpoint refused, as it got too much or is not there.
+    pub refused: bool,
     /// Send the endpoint nothing for so long.
     pub hold: Option<Duration>,
     /// The endpoint asked not to be called again.
@@ -76,6 +81,7 @@ struct Ended {
     outcome: AttemptOutcome,
     response: Bytes,
     judged: Outcome,
+    refused: bool,
     hold: Option<Duration>,
     disable: bool,
     retry_after: Option<Duration>,
@@ -92,6 +98,7 @@ impl Ended {
             response: Bytes::from(reason.clone()),
             outcome: AttemptOutcome { success: false, status: 0, error: Some((code.to_owned(), reason)) },
             judged,
+            refused: false,
             hold: None,
             disable: false,
             retry_after: None,
@@ -159,6 +166,7 @@ pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> 
     let effect = Effect {
         success: ended.outcome.success,
         real: ended.real,
+        refused: ended.refused,
         hold: ended.hold,
         disable: ended.disable,
         exhausted: ended.judged == Outcome::Retry && retry.is_none() && tries > 1,
@@ -325,7 +333,8 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
         outcome: AttemptOutcome { success, status, error: (!success).then(reason) },
         response: reply.body,
         judged: judgement.outcome,
-        hold: judgement.slow_down,
+        refused: judgement.overloaded || REFUSALS.contains(&status),
+        hold: judgement.hold,
         disable: judgement.disable,
         retry_after: judgement.retry_after,
         real: true,
@@ -338,7 +347,8 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
 fn unanswered(contract: &Contract, error: SendError) -> Ended {
     let judged = if error.is_final() { Outcome::Fail } else { Outcome::Retry };
     let words = contract.reason(error.code(), 0);
-    Ended::failed(error.code(), words.unwrap_or_else(|| error.to_string()), judged)
+    let refused = error.is_absence();
+    Ended { refused, ..Ended::failed(error.code(), words.unwrap_or_else(|| error.to_string()), judged) }
 }
 
 fn retry(

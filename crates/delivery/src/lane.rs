@@ -1,9 +1,11 @@
 //! One endpoint's queue, and how much of it may go out at once.
 //!
-//! The window adapts: it grows by one with each success and halves with each failure, so an
-//! endpoint that hangs soon holds one connection, not all of its share, and one that comes back
-//! after an outage is not run over.
+//! The window adapts: it grows by one with each success and halves with each failure, so an endpoint that hangs soon
+//! holds one connection, not all of its share. It shrinks, too, while the endpoint answers slowly. How fast requests
+//! follow each other is for [`Congestion`] to say.
 
+use crate::attempt::Effect;
+use crate::congestion::Congestion;
 use crate::health::Health;
 use crate::job::Job;
 use crate::lane_settings::LaneSettings;
@@ -20,6 +22,8 @@ const READY_LOW: usize = 200;
 /// Deliveries that one page brings.
 const PAGE: usize = 500;
 const FIRST_WINDOW: u32 = 8;
+/// A response that takes longer, and longer than twice the shortest, shows that requests wait at the endpoint.
+const SLOW_MS: i64 = 2_000;
 /// How often the front of a line that is held is read again, for what other nodes may have changed.
 const LOOK_MS: i64 = 15_000;
 /// How long an owned lane with limits is kept after its last attempt.
@@ -39,6 +43,9 @@ pub struct Lane {
     /// Whether this node is the one that works on the endpoint's schedule.
     pub owned: bool,
     window: u32,
+    congestion: Congestion,
+    /// The shortest response time lately, ms.
+    fastest_ms: i64,
     hold_until: i64,
     pace: Pace,
     /// Until when an owned lane with limits is kept, so that the next message need not ask for it.
@@ -83,6 +90,8 @@ impl Lane {
             timer: None,
             owned: false,
             window: FIRST_WINDOW,
+            congestion: Congestion::default(),
+            fastest_ms: i64::MAX,
             hold_until: 0,
             pace: Pace::default(),
             keep_until: 0,
@@ -120,8 +129,11 @@ impl Lane {
         if self.settings.limited {
             self.keep_until = now_ms + KEEP_MS;
         }
-        if let Some(rate) = self.settings.rate.filter(|_| !self.settings.gone) {
-            self.pace.take(now_ms, rate);
+        if !self.settings.gone {
+            self.congestion.started(now_ms);
+            if let Some(rate) = self.settings.rate {
+                self.pace.take(now_ms, rate);
+            }
         }
         Some(job)
     }
@@ -131,7 +143,7 @@ impl Lane {
         if self.is_in_line() && !self.line.is_free() {
             return false;
         }
-        !self.ready.is_empty() && (self.settings.gone || (self.running < window && now_ms >= self.held_until()))
+        !self.ready.is_empty() && (self.settings.gone || (self.running < window && now_ms >= self.held_until(now_ms)))
     }
 
     /// Whether deliveries go one by one. What is cancelled needs no order.
@@ -139,22 +151,41 @@ impl Lane {
         self.settings.ordered && !self.settings.gone
     }
 
-    fn held_until(&self) -> i64 {
+    fn held_until(&self, now_ms: i64) -> i64 {
         let paced = self.settings.rate.map_or(0, |_| self.pace.ready_at());
-        self.hold_until.max(paced)
+        self.hold_until.max(paced).max(self.congestion.ready_at(now_ms))
     }
 
     /// Until then a new lane would send earlier than this one.
     fn remembers_until(&self) -> i64 {
         let paced = self.settings.rate.map_or(0, |_| self.pace.remembers_until());
-        self.hold_until.max(paced)
+        self.hold_until.max(paced).max(self.congestion.remembers_until())
     }
 
-    /// An attempt came back.
-    pub fn finished(&mut self, success: bool) {
+    /// An attempt came back, after `took_ms`.
+    pub fn finished(&mut self, effect: &Effect, took_ms: i64, now_ms: i64) {
         self.running -= 1;
-        self.window =
-            if success { (self.window + 1).min(self.settings.max_concurrency) } else { (self.window / 2).max(1) };
+        if effect.success {
+            let is_slow = effect.real && self.is_slow(took_ms);
+            let window = if is_slow { self.window.saturating_sub(1).max(1) } else { self.window + 1 };
+            self.window = window.min(self.settings.max_concurrency);
+        } else {
+            self.window = (self.window / 2).max(1);
+        }
+        if effect.refused {
+            self.congestion.refused(now_ms - took_ms, now_ms);
+        } else if effect.real {
+            // Whatever it said, it took the request.
+            self.congestion.succeeded(now_ms);
+        }
+    }
+
+    /// Whether requests wait at the endpoint, by its response time beside the shortest.
+    fn is_slow(&mut self, took_ms: i64) -> bool {
+        // The shortest is forgotten by and by, for an endpoint may become slower for good.
+        let faded = self.fastest_ms.saturating_add(self.fastest_ms / 100 + 1);
+        self.fastest_ms = took_ms.min(faded);
+        took_ms > SLOW_MS.max(self.fastest_ms.saturating_mul(2))
     }
 
     /// Sends nothing before `until_ms`.
@@ -169,7 +200,7 @@ impl Lane {
 
     /// Failure after failure has left it one attempt at a time.
     pub fn is_down_to_one(&self) -> bool {
-        self.window == 1
+        self.window == 1 || self.congestion.is_down()
     }
 
     /// The endpoint was changed: what was learned about the old one is no longer true.
@@ -184,6 +215,7 @@ impl Lane {
             self.line.release();
         }
         self.hold_until = 0;
+        self.congestion = Congestion::default();
         self.window = self.window.max(FIRST_WINDOW);
     }
 
@@ -324,7 +356,7 @@ impl Lane {
 
     /// When to look at this lane again, steady ms.
     pub fn next_wake(&self, now_ms: i64) -> Option<i64> {
-        let held = (!self.ready.is_empty()).then_some(self.held_until());
+        let held = (!self.ready.is_empty()).then_some(self.held_until(now_ms));
         let due = self.stored_due.filter(|_| self.loading.is_none() && self.ready.len() < self.enough());
         let kept = (self.owned && self.keep_until > 0).then_some(self.keep_until);
         [held, due, kept, Some(self.remembers_until())].into_iter().flatten().filter(|at| *at > now_ms).min()
@@ -423,6 +455,10 @@ mod tests {
         Job { delivery, attempts: 0, stored: false, message: None, since_ms: 0, app: AppId(1), gone: false }
     }
 
+    fn ended(success: bool) -> Effect {
+        Effect { success, real: true, ..Effect::default() }
+    }
+
     fn row(n: i64) -> Scheduled {
         Scheduled { delivery: job(n).delivery, due_ms: 5, attempts: 1 }
     }
@@ -433,10 +469,25 @@ mod tests {
         (0..100).for_each(|n| lane.push(job(n)).unwrap());
         let started = std::iter::from_fn(|| lane.start(0)).count();
         assert_eq!(started, FIRST_WINDOW as usize);
-        (0..started).for_each(|_| lane.finished(false));
+        (0..started).for_each(|_| lane.finished(&ended(false), 5, 0));
         assert_eq!(std::iter::from_fn(|| lane.start(0)).count(), 1);
-        lane.finished(true);
+        lane.finished(&ended(true), 5, 0);
         assert_eq!(std::iter::from_fn(|| lane.start(0)).count(), 2);
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_slowly_under_load_gets_fewer_at_once_and_one_that_always_does_as_many() {
+        for (shortest_ms, wanted) in [(50, 1..30), (5_000, 64..65)] {
+            let mut lane = Lane::new(settings(), None);
+            (0..1_000).for_each(|n| lane.push(job(n)).unwrap());
+            for _ in 0..300 {
+                let under_way = std::iter::from_fn(|| lane.start(0)).count() as i64;
+                // Requests wait for one another there, 100 ms each.
+                (0..under_way.min(1))
+                    .for_each(|_| lane.finished(&ended(true), shortest_ms + 100 * i64::from(lane.running), 0));
+            }
+            assert!(wanted.contains(&lane.window), "{}", lane.window);
+        }
     }
 
     #[test]
@@ -447,7 +498,7 @@ mod tests {
         for now in 0..1_000 {
             while lane.start(now).is_some() {
                 started += 1;
-                lane.finished(true);
+                lane.finished(&ended(true), 0, now);
             }
         }
         assert_eq!(started, 10);

@@ -12,6 +12,7 @@ mod app_pace;
 mod attempt;
 mod circuit;
 mod compose;
+mod congestion;
 mod happening;
 mod health;
 mod job;

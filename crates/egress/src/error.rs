@@ -38,6 +38,18 @@ impl SendError {
         }
     }
 
+    /// Whether nobody was there, or nobody answered in time.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            SendError::Connect { .. } | SendError::Timeout { .. } | SendError::Reset { .. } => true,
+            SendError::Dns { .. }
+            | SendError::RefusedAddress { .. }
+            | SendError::Tls { .. }
+            | SendError::Protocol { .. }
+            | SendError::Url { .. } => false,
+        }
+    }
+
     /// Whether another try can't end differently.
     pub fn is_final(&self) -> bool {
         matches!(self, SendError::RefusedAddress { .. } | SendError::Url { .. })

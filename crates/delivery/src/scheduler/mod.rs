@@ -373,7 +373,7 @@ impl Scheduler {
             self.tools.contracts.get(&endpoint.settings.contract).map(|contract| *contract.disable())
         });
         let lane = self.lane(endpoint);
-        lane.finished(effect.success);
+        lane.finished(&effect, finished.record.duration_ms, now);
         if let Some(hold) = effect.hold {
             lane.hold(now + i64::try_from(hold.as_millis()).unwrap_or(0));
         }
