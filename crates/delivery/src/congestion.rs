@@ -136,7 +136,11 @@ impl Congestion {
                 Pace::SlowStart { rate: taken.max(SLOWEST), refused: None, since_ms: now_ms }
             }
             _ if self.is_down() => Pace::SlowStart { rate: SLOWEST, refused: self.pace.refused(), since_ms: now_ms },
-            // The first of them has lowered it: this may be the rest of a second that is used up.
+            // The first of them has lowered it, and a second may be the rest of a time that is used up. More of them
+            // show that the pace was far too high.
+            Pace::Cubic { refused, .. } if self.in_a_row == 3 => {
+                Pace::Cubic { refused: self.at_most(refused), since_ms: now_ms }
+            }
             Pace::Cubic { refused, .. } if again => Pace::Cubic { refused, since_ms: now_ms },
             Pace::SlowStart { .. } if again => self.pace,
             Pace::SlowStart { rate, .. } => Pace::Cubic { refused: rate, since_ms: now_ms },
@@ -144,6 +148,11 @@ impl Congestion {
                 Pace::Cubic { refused: cubic(refused, now_ms - since_ms), since_ms: now_ms }
             }
         };
+    }
+
+    /// A pace that was refused, but little more than what was taken in the last second.
+    fn at_most(&self, rate: f64) -> f64 {
+        rate.min(self.successes.len() as f64 * 1.1).max(SLOWEST)
     }
 
     /// Requests a second; `None`: as many as there are.
@@ -241,13 +250,14 @@ mod tests {
                 let mut congestion = Congestion::default();
                 let (_, probes) = send(&mut congestion, 10_000, 60_000, &mut |_| false);
                 assert!(probes < 80, "{probes} requests in a minute of outage");
-                let seconds = i64::from((3_000 / capacity).clamp(30, 120));
-                let (taken, refused) = send(&mut congestion, 70_000, seconds * 1_000, &mut receiver);
-                let used = f64::from(taken) / (f64::from(capacity) * seconds as f64);
-                let share = f64::from(refused) / f64::from(taken + refused);
-                println!("{capacity} a second, {kind}: {:.0} % used, {:.1} % refused", used * 100.0, share * 100.0);
-                assert!(used >= 0.8, "{capacity} a second, {kind}: {used:.2} of it is used");
-                assert!(share < 0.1, "{capacity} a second, {kind}: {share:.2} are refused");
+                for (from_s, seconds) in [(70, 15), (85, 120)] {
+                    let (taken, refused) = send(&mut congestion, from_s * 1_000, seconds * 1_000, &mut receiver);
+                    let used = f64::from(taken) / (f64::from(capacity) * seconds as f64) * 100.0;
+                    let share = f64::from(refused) / f64::from(taken + refused) * 100.0;
+                    println!("{capacity} a second, {kind}, {seconds} s: {used:.0} % used, {share:.1} % refused");
+                    let least = if seconds < 60 { 75.0 } else { 90.0 };
+                    assert!(used >= least && share < 10.0, "{capacity} a second, {kind}: {used} % used, {share} % refused");
+                }
             }
         }
     }

@@ -30,6 +30,7 @@ async fn nothing_acknowledged_is_missing_after_twenty_kills() {
             load.endpoint(&receiver, &format!("/late-{round}")).await;
         }
         server.kill();
+        serve.check_deliveries().await;
         server = serve.start().await;
     }
     load.stop().await;
@@ -57,6 +58,7 @@ async fn the_provider_is_told_of_every_reply_and_under_one_id_whatever_dies() {
             messages.push(server.client.send(&acme, "incoming_message", json!({"id": n, "from_number": "+1"})).await);
         }
         server.kill();
+        serve.check_deliveries().await;
         server = serve.start().await;
     }
     let mut kept = BTreeSet::new();
@@ -119,6 +121,7 @@ async fn a_chain_skips_nobody_and_goes_no_further_than_it_was_decided_whatever_d
             *more += sent.len() - usize::try_from(stats["success"].as_u64().unwrap()).unwrap();
         }
         server.kill();
+        serve.check_deliveries().await;
         server = serve.start().await;
     }
     for (message, _) in &sent {
@@ -176,6 +179,7 @@ async fn a_line_keeps_its_order_whatever_dies() {
         server.client.send(&acme, "a", json!({"n": n})).await;
         if n % 20 == 19 {
             server.kill();
+            serve.check_deliveries().await;
             kills += 1;
             server = serve.start().await;
         }

@@ -23,12 +23,13 @@ pub use answer::Answer;
 pub use received::Received;
 
 use crate::certs::Identity;
-use record::{Keep, Shared};
+use record::{Capacity, Keep, Shared};
 use rustls::ServerConfig;
 use serve::{Running, listen};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// The receiver. It stops when it is dropped: the port closes and connections break.
@@ -121,6 +122,29 @@ impl Receiver {
         let record = state.path(path);
         record.answers = answers;
         record.next = 0;
+    }
+
+    /// From now on `path` takes so many requests in each second, and answers 503 to the rest.
+    pub fn take_per_second(&self, path: &str, per_second: u32) {
+        let mut state = self.shared.state.lock().unwrap();
+        let capacity = Capacity { per_second, since: Instant::now(), taken: 0, refused: 0 };
+        state.path(path).capacity = Some(capacity);
+    }
+
+    /// From now on `path` answers one request after the other; the others wait.
+    pub fn one_at_a_time(&self, path: &str) {
+        self.shared.state.lock().unwrap().path(path).turn = Some(Arc::default());
+    }
+
+    /// How many requests to `path` were not more than it takes.
+    pub fn taken(&self, path: &str) -> usize {
+        self.count(path) - self.refused(path)
+    }
+
+    /// How many requests to `path` were more than it takes, since that was said.
+    pub fn refused(&self, path: &str) -> usize {
+        let mut state = self.shared.state.lock().unwrap();
+        state.path(path).capacity.as_ref().map_or(0, |capacity| capacity.refused)
     }
 
     /// What came to `path` so far.

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -39,6 +39,32 @@ pub(super) struct PathRecord {
     pub(super) ids: HashMap<String, usize>,
     pub(super) answers: Vec<Answer>,
     pub(super) next: usize,
+    pub(super) capacity: Option<Capacity>,
+    /// Held while one request is answered, where others wait for it.
+    pub(super) turn: Option<Turn>,
+}
+
+/// What a path takes in each second; it answers 503 to the rest.
+#[derive(Debug)]
+pub(super) struct Capacity {
+    pub(super) per_second: u32,
+    pub(super) since: Instant,
+    pub(super) taken: u32,
+    pub(super) refused: usize,
+}
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+impl Capacity {
+    fn takes_one_more(&mut self) -> bool {
+        if self.since.elapsed().as_secs() >= 1 {
+            (self.since, self.taken) = (Instant::now(), 0);
+        }
+        let takes = self.taken < self.per_second;
+        self.taken += u32::from(takes);
+        self.refused += usize::from(!takes);
+        takes
+    }
 }
 
 impl State {
@@ -73,7 +99,11 @@ impl Shared {
                 None
             }
         };
-        let answer = self.record(head.uri.path(), head.headers.get(ID), received);
+        let (answer, turn) = self.record(head.uri.path(), head.headers.get(ID), received);
+        let _turn = match &turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
         if !answer.delay.is_zero() {
             sleep(answer.delay).await;
         }
@@ -82,7 +112,7 @@ impl Shared {
 
     /// Recording a request and choosing its answer are one step, so that the order of the one is the
     /// order of the other.
-    fn record(&self, path: &str, id: Option<&HeaderValue>, received: Option<Received>) -> Answer {
+    fn record(&self, path: &str, id: Option<&HeaderValue>, received: Option<Received>) -> (Answer, Option<Turn>) {
         let mut state = self.state.lock().unwrap();
         let place = state.all.len();
         let record = state.path(path);
@@ -90,15 +120,19 @@ impl Shared {
         if let Some(id) = id {
             *record.ids.entry(lossy(id)).or_default() += 1;
         }
-        let answer = record.answers.get(record.next).cloned().unwrap_or_default();
-        record.next = (record.next + 1).min(record.answers.len().saturating_sub(1));
+        let takes = record.capacity.as_mut().is_none_or(Capacity::takes_one_more);
+        let answer = if takes { record.answers.get(record.next).cloned().unwrap_or_default() } else { Answer::status(503) };
+        if takes {
+            record.next = (record.next + 1).min(record.answers.len().saturating_sub(1));
+        }
+        let turn = record.turn.clone();
         if let Some(received) = received {
             record.places.push(place);
             state.all.push(received);
         }
         drop(state);
         self.arrivals.send_replace(());
-        answer
+        (answer, turn)
     }
 }
 
