@@ -7,6 +7,7 @@ mod account;
 mod alias;
 mod auth;
 mod body;
+mod connections;
 mod error;
 mod idempotency;
 mod openapi;
@@ -18,10 +19,11 @@ mod serve;
 mod text;
 mod timestamp;
 mod upload;
+mod wire;
 
 pub use openapi::document;
 pub use resources::NOT_IMPLEMENTED;
-pub use serve::{Listener, serve};
+pub use serve::{Limits, Listener, serve};
 
 use axum::Router;
 use postrider_accept::Accept;

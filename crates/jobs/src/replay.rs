@@ -25,8 +25,9 @@ pub async fn slice(accept: &Accept, task: &Task, endpoint: &Endpoint) -> Result<
     let content = endpoint.settings.payload_filter.is_some();
     let limit = at_once(&task, if content { SLICE_WITH_PAYLOADS } else { SLICE });
     let page = Page { limit, after: Some(task.cursor), ascending: true, content };
-    let found = store.messages(task.app, None, MessageFilter::default(), page).await?.rows;
-    let last = found.len() < limit || found.last().is_some_and(|message| message.id.0 >= end);
+    let found = store.messages(task.app, None, MessageFilter::default(), page).await?;
+    let (is_cut, found) = (found.looked_to.is_some(), found.rows);
+    let last = (found.len() < limit && !is_cut) || found.last().is_some_and(|message| message.id.0 >= end);
     let looked_at: Vec<&Message> = found.iter().filter(|message| message.id.0 < end).collect();
     let wanted = looked_at.iter().filter(|message| is_missing(accept, endpoint, message));
     let messages = wanted.map(|message| message.id).collect();

@@ -4,7 +4,7 @@ use crate::config::{Config, GraphQlConfig};
 use crate::keys::{KeyError, check_api_key};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postrider_accept::{Accept, AcceptMetrics, FIRST_ENV, MadeKey, Refusal, Rules};
-use postrider_api::{Api, Listener, serve};
+use postrider_api::{Api, Limits, Listener, serve};
 use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
 use postrider_delivery::{Composer, Delivery, DeliveryMetrics, GraphQl, NoticeOptions, Notices, Renderer};
@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -155,13 +156,18 @@ impl Server {
         let router = Api::new(accept.clone(), composer, delivery.circuits(), Arc::new(registry), config.public_url)
             .router()
             .merge(postrider_dashboard::routes());
+        let limits = Limits {
+            max_connections: config.max_connections,
+            drain: Duration::from_secs(config.drain_seconds),
+        };
         let http = tokio::spawn(async move {
-            serve(listener, router, async { drop(stopped.await) }).await;
+            serve(listener, router, limits, async { drop(stopped.await) }).await;
         });
         Ok(Server { address, accept, first_key, stop, http, delivery, jobs, operations, writer: feed.writer })
     }
 
-    /// Stops accepting, finishes what is under way, and returns when all of it is on disk.
+    /// Stops accepting, finishes what is under way, and returns when all of it is on disk. Requests that do not finish
+    /// within [`Config::drain_seconds`] are given up, so that no client can hold the store open.
     pub async fn drain(self) {
         let _ = self.stop.send(());
         let _ = self.http.await;

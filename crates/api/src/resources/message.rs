@@ -5,7 +5,7 @@ use crate::auth::{Auth, LookIn, Manage, SenderAuth};
 use crate::body::{Raw, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{MessageParams, PageParams};
 use crate::query::Query;
 use crate::text::{Channel, EventTypeName, Tag, Uid};
@@ -18,7 +18,7 @@ use postrider_accept::{Accepted, Caller, DeliverTo, MessageDraft};
 use postrider_store::Ids;
 use postrider_store::id::MessageId;
 use postrider_store::message::{Deliver, Message};
-use postrider_store::query::{Found, Page};
+use postrider_store::query::Page;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -197,16 +197,16 @@ async fn list(
     auth: Auth<LookIn>,
     Path(app): Path<String>,
     query: Query,
-) -> Result<Json<ListResponse<MessageOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let entry = api.accept.application(auth.0, &app)?;
     let asked = Asked::from_query(&query, false)?;
     let with_content = query.flag("with_content")?.unwrap_or(true);
     let store = api.accept.store();
     let page = Page { content: with_content, ..asked.page::<MessageId>(store.ids())? };
     let found = store.messages(entry.app.id, None, query.message_filter()?, page).await?;
-    let rows = found.rows.iter().map(|message| shown(store.ids(), message, with_content)).collect();
-    let found = Found { rows, looked_to: found.looked_to };
-    Ok(Json(asked.respond_found::<MessageId, _>(store.ids(), found, |message| message.id.clone())))
+    let id = |message: &Message| store.ids().text(message.id);
+    let shown = |message: Message| shown(store.ids(), &message, with_content);
+    Ok(Json(asked.respond_found::<MessageId, _, _>(store.ids(), found, id, shown)))
 }
 
 /// Create Message
