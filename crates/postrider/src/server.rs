@@ -156,10 +156,8 @@ impl Server {
         let router = Api::new(accept.clone(), composer, delivery.circuits(), Arc::new(registry), config.public_url)
             .router()
             .merge(postrider_dashboard::routes());
-        let limits = Limits {
-            max_connections: config.max_connections,
-            drain: Duration::from_secs(config.drain_seconds),
-        };
+        let limits =
+            Limits { max_connections: config.max_connections, drain: Duration::from_secs(config.drain_seconds) };
         let http = tokio::spawn(async move {
             serve(listener, router, limits, async { drop(stopped.await) }).await;
         });

@@ -187,11 +187,7 @@ impl Wanted {
         ("exclude_apps_with_disabled_endpoints" = Option<bool>, Query),
         ("exclude_apps_with_svix_play_endpoints" = Option<bool>, Query)),
     responses((status = 200, body = ListResponse<ApplicationOut>), Errors))]
-async fn list(
-    State(api): State<Api>,
-    auth: Auth<LookAround>,
-    query: Query,
-) -> Result<Json<Written>, ApiError> {
+async fn list(State(api): State<Api>, auth: Auth<LookAround>, query: Query) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, false)?;
     let ids = api.accept.store().ids();
     let wanted = Wanted::from_query(&query)?;

@@ -211,11 +211,7 @@ pub fn shown(row: &EventType) -> EventTypeOut {
     params(PageParams, OrderParams,
         ("include_archived" = Option<bool>, Query), ("with_content" = Option<bool>, Query)),
     responses((status = 200, body = ListResponse<EventTypeOut>), Errors))]
-async fn list(
-    State(api): State<Api>,
-    auth: Auth<LookIn>,
-    query: Query,
-) -> Result<Json<Written>, ApiError> {
+async fn list(State(api): State<Api>, auth: Auth<LookIn>, query: Query) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, true)?;
     let archived = query.flag("include_archived")?.unwrap_or(false);
     let with_content = query.flag("with_content")?.unwrap_or(false);

@@ -142,11 +142,7 @@ async fn operations(api: &Api, caller: Caller) -> Result<Caller, ApiError> {
 #[utoipa::path(get, path = "/api/v1/operational-webhook/endpoint", tag = "Operational Webhook Endpoint",
     operation_id = "v1.operational-webhook.endpoint.list", params(PageParams, OrderParams),
     responses((status = 200, body = ListResponse<OperationalWebhookEndpointOut>), Errors))]
-async fn list(
-    State(api): State<Api>,
-    auth: Auth<Manage>,
-    query: Query,
-) -> Result<Json<Written>, ApiError> {
+async fn list(State(api): State<Api>, auth: Auth<Manage>, query: Query) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, false)?;
     let caller = operations(&api, auth.0).await?;
     let entry = api.accept.application(caller, OPERATIONAL)?;

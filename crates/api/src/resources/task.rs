@@ -377,11 +377,7 @@ async fn cancel(
             `failed` (cancelled ones too) or `cancelled`."),
         ("task" = Option<String>, Query), PageParams, OrderParams),
     responses((status = 200, body = ListResponse<BackgroundTaskOut>), Errors))]
-async fn list(
-    State(api): State<Api>,
-    auth: Auth<LookAround>,
-    query: Query,
-) -> Result<Json<Written>, ApiError> {
+async fn list(State(api): State<Api>, auth: Auth<LookAround>, query: Query) -> Result<Json<Written>, ApiError> {
     let unknown = |field: &str, text: &str, known: Vec<&str>| {
         ApiError::query(field, format!("{text:?} is not known; there are {}", known.join(", ")))
     };
