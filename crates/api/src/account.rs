@@ -11,30 +11,21 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use postrider_accept::Caller;
+use postrider_accept::{Caller, Holder};
 use postrider_fair::{Pool, Taken};
-use postrider_store::id::{AppId, KeyId};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Bytes of request bodies in memory at once, over all callers.
 const BODY_BYTES: usize = 128 << 20;
 /// Bytes of responses in memory at once that their callers have not read, over all callers.
 const RESPONSE_BYTES: usize = 128 << 20;
+/// What reading a page of stored content holds until its response is there; so a caller reads four of them at once.
+const PAGE_ROOM_BYTES: usize = 16 << 20;
+/// A page that gets no room for this long is refused.
+const PAGE_WAIT: Duration = Duration::from_secs(10);
 /// Smaller responses fit into the buffers of their connection and are not counted.
 const SMALL_RESPONSE_BYTES: usize = 4 << 10;
-
-/// Whose share it is: all tokens of an application have one share, as do all uses of one API key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Holder {
-    Application(AppId),
-    Key(KeyId),
-}
-
-impl From<Caller> for Holder {
-    fn from(caller: Caller) -> Holder {
-        caller.app.map_or(Holder::Key(caller.key), Holder::Application)
-    }
-}
 
 /// The memory for bodies and for responses.
 #[derive(Clone, Debug)]
@@ -46,6 +37,14 @@ pub struct Memory {
 impl Default for Memory {
     fn default() -> Memory {
         Memory { bodies: Pool::new(BODY_BYTES), responses: Pool::new(RESPONSE_BYTES) }
+    }
+}
+
+impl Memory {
+    /// Room to read a page of stored content for a caller. Those that it has no room for wait their turn.
+    pub async fn room_for_page(&self, caller: Caller) -> Result<Taken<Holder>, ApiError> {
+        let room = self.responses.take(caller.into(), PAGE_ROOM_BYTES);
+        tokio::time::timeout(PAGE_WAIT, room).await.map_err(|_| unread())
     }
 }
 

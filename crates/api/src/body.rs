@@ -40,12 +40,16 @@ pub struct Json<T> {
     pub raw: Raw,
 }
 
-impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Api> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Json<T>, ApiError> {
+        let account = request.extensions().get::<Account>().cloned().unwrap_or_default();
         let raw = Raw::from_request(request, api).await?;
-        Ok(Json { value: parse(&raw.bytes)?, raw })
+        let holder = account.holder().ok_or_else(refused)?;
+        let bytes = raw.bytes.clone();
+        let value = api.accept.aside().run_if_heavy(bytes.len(), holder, move || parse(&bytes)).await??;
+        Ok(Json { value, raw })
     }
 }
 

@@ -1,11 +1,12 @@
 //! Reading a request's body: up to a size, not slower than a rate, and counted as it arrives.
 
-use crate::account::{Account, Holder, Memory, busy};
+use crate::account::{Account, Memory, busy};
 use crate::error::ApiError;
 use axum::body::{Body, HttpBody};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use postrider_accept::Holder;
 use postrider_fair::Taken;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -3,7 +3,7 @@
 use crate::config::{Config, GraphQlConfig};
 use crate::keys::{KeyError, check_api_key};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use postrider_accept::{Accept, AcceptMetrics, FIRST_ENV, MadeKey, Refusal, Rules};
+use postrider_accept::{Accept, AcceptMetrics, Aside, FIRST_ENV, MadeKey, Refusal, Rules, Workers};
 use postrider_api::{Api, Limits, Listener, serve};
 use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
@@ -48,7 +48,7 @@ pub enum StartError {
     ContractDir { dir: String, reason: String },
     #[error("{name:?} is not a contract; there are {known}")]
     NoSuchContract { name: String, known: String },
-    #[error("could not start the threads for templates: {0}")]
+    #[error("could not start threads: {0}")]
     Threads(std::io::Error),
     #[error("the first API key could not be stored: {0}")]
     FirstKey(#[from] Refusal),
@@ -141,13 +141,14 @@ impl Server {
             clock: clock.clone(),
             metrics: DeliveryMetrics::register(&mut registry),
         });
+        let workers = Workers { templates, aside: Aside::start().map_err(StartError::Threads)? };
         let rules = Rules {
             default_contract: config.default_contract,
             relax_contracts: config.relax_contracts,
             retention: config.retention,
             payload_queries,
         };
-        let accept = Accept::new(store, contracts, clock, rules, templates, AcceptMetrics::register(&mut registry));
+        let accept = Accept::new(store, contracts, clock, rules, workers, AcceptMetrics::register(&mut registry));
         let first_key = first_key(&accept, api_key).await?;
         let jobs = Jobs::start(accept.clone());
         let operations = Operations::start(accept.clone(), happened);

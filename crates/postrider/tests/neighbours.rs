@@ -69,9 +69,11 @@ async fn uploads_that_stall_hold_what_they_sent_and_end_after_ten_seconds() {
     let street = Street::start(&[]).await;
     let before = street.p99().await;
     let mut stalled = Vec::new();
-    for _ in 0..40 {
+    for n in 0..40 {
+        // The memory for all bodies is 5 times 25 MiB and 3 MiB.
+        let announced = if n < 20 { 25 << 20 } else { 1 << 20 };
         let mut upload = Raw::connect(&street.token).await;
-        assert!(upload.head(&street.token, "POST", &street.path("endpoint"), Some(25 << 20)).await);
+        assert!(upload.head(&street.token, "POST", &street.path("endpoint"), Some(announced)).await);
         assert!(upload.send(b"{").await);
         stalled.push(upload);
     }
@@ -236,4 +238,69 @@ async fn connections_in_use_leave_room_for_other_addresses_and_for_health_checks
     assert_eq!(ask(other, &street.path("endpoint")).await, 200, "another address has connections left");
     assert_eq!(ask(crowded, "/api/v1/health").await, 204, "health checks have a reserve");
     assert_eq!(ask(crowded, &street.path("endpoint")).await, 503, "the reserve is for nothing else");
+}
+
+/// An endpoint whose filter looks for 84 texts in a payload, of which the last is nowhere to be found.
+fn searching(n: usize) -> Value {
+    let terms: Vec<Value> =
+        (0..42).map(|term| json!({"text": {"$not": {"$contains": format!("needle {term}")}}})).collect();
+    json!({"url": format!("http://127.0.0.1:1/{n}"), "eventTypes": ["big"], "payloadFilter": {"$and": terms}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payload_filters_take_a_budget_and_their_application_s_turns() {
+    let street = Street::start(&[]).await;
+    for name in ["big", "other"] {
+        street.provider.post("/api/v1/event-type", json!({"name": name, "description": "An event"})).await.expect(201);
+    }
+    for n in 0..300 {
+        let made = street.token.post(&street.path("endpoint"), searching(n)).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+    }
+    let before = street.p99().await;
+    let big = |bytes: usize| json!({"eventType": "big", "payload": {"text": "x".repeat(bytes)}});
+    // Once each within the budget, and far beyond it.
+    let within = street.provider.post(&street.path("msg"), big(10_000)).await;
+    assert_eq!(within.status, 202, "{}", within.body);
+    let attack = async |bytes: usize| {
+        let (client, path, big) = (street.provider.clone(), street.path("msg"), big(bytes));
+        tokio::spawn(async move {
+            loop {
+                client.post(&path, big.clone()).await;
+            }
+        })
+    };
+    let mut attacks = Vec::new();
+    for bytes in [20_000, 90_000, 90_000, 90_000] {
+        attacks.push(attack(bytes).await);
+    }
+    street.is_undisturbed(before).await;
+    attacks.iter().for_each(tokio::task::JoinHandle::abort);
+    let beyond = street.provider.post(&street.path("msg"), big(90_000)).await.expect(422);
+    let problem = &beyond["detail"][0];
+    assert_eq!(problem["type"], "filter_budget", "{beyond}");
+    let text = problem["msg"].as_str().unwrap();
+    assert!(text.contains("the filter of ep_") && text.contains("fewer conditions"), "{text}");
+    // Another type of event is not looked into by any of them.
+    let other = json!({"eventType": "other", "payload": {"text": "x".repeat(90_000)}});
+    assert_eq!(street.provider.post(&street.path("msg"), other).await.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_that_was_changed_holds_for_the_next_message() {
+    let street = Street::start(&[]).await;
+    let endpoint = json!({"url": "http://127.0.0.1:1/", "payloadFilter": {"n": 1}});
+    let endpoint = street.provider.endpoint(&street.rude, endpoint).await;
+    let goes_to = async |n: i64| {
+        let message = street.provider.send(&street.rude, "a", json!({"n": n})).await;
+        street.provider.states(&street.rude, &message).await.len()
+    };
+    assert_eq!((goes_to(1).await, goes_to(2).await), (1, 0));
+    let change = json!({"payloadFilter": {"n": 2}});
+    street.provider.patch(&street.path(&format!("endpoint/{endpoint}")), change).await.expect(200);
+    assert_eq!((goes_to(1).await, goes_to(2).await), (0, 1));
+    // A large payload takes another way to the same answer.
+    let large = json!({"n": 2, "text": "x".repeat(2 << 20)});
+    let message = street.provider.send(&street.rude, "a", large).await;
+    assert_eq!(street.provider.states(&street.rude, &message).await.len(), 1);
 }

@@ -13,7 +13,7 @@ use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use postrider_accept::Refusal;
+use postrider_accept::{Caller, Refusal};
 use postrider_store::Ids;
 use postrider_store::id::AttemptId;
 use postrider_store::message::Attempt;
@@ -126,7 +126,7 @@ fn attempt_filter(query: &Query) -> Result<AttemptFilter, ApiError> {
 
 /// A page of attempts; `with_msg`: with the message of each.
 async fn page_of(
-    api: &Api,
+    (api, caller): (&Api, Caller),
     of: AttemptsOf,
     filter: AttemptFilter,
     query: &Query,
@@ -137,13 +137,16 @@ async fn page_of(
     let expanded = query.flag("expanded_statuses")?.unwrap_or(false);
     let store = api.accept.store();
     let page = Page { content, ..asked.page::<AttemptId>(store.ids())? };
+    let _room = api.memory.room_for_page(caller).await?;
     let found = store.attempts(of, filter, page).await?;
     let mut page = asked.begin();
     for attempt in found.rows {
         let (id, message) = (store.ids().text(attempt.id), attempt.message);
         let mut row = shown(store.ids(), attempt, expanded);
         if with_msg {
-            row.msg = store.message_by_id(message).await?.map(|row| message::shown(store.ids(), &row, true));
+            if let Some(message) = store.message_by_id(message).await? {
+                row.msg = Some(message::shown_whole(api, caller, message).await?);
+            }
         }
         if !page.push(id, &row) {
             break;
@@ -171,7 +174,7 @@ async fn by_message(
     if let Some(endpoint) = query.text("endpoint_id") {
         filter.endpoint = Some(api.accept.endpoint(auth.0, &app, endpoint)?.1.id);
     }
-    page_of(&api, AttemptsOf::Message(message.id), filter, &query, false).await
+    page_of((&api, auth.0), AttemptsOf::Message(message.id), filter, &query, false).await
 }
 
 /// List Attempts By Endpoint
@@ -189,7 +192,7 @@ async fn by_endpoint(
 ) -> Result<Json<Written>, ApiError> {
     let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
     let with_msg = query.flag("with_msg")?.unwrap_or(false);
-    page_of(&api, AttemptsOf::Endpoint(endpoint.id), attempt_filter(&query)?, &query, with_msg).await
+    page_of((&api, auth.0), AttemptsOf::Endpoint(endpoint.id), attempt_filter(&query)?, &query, with_msg).await
 }
 
 /// Get Attempt

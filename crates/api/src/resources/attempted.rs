@@ -121,6 +121,7 @@ async fn endpoint_messages(
     let store = api.accept.store();
     let wanted = Wanted { app: entry.app.id, endpoint: endpoint.id, filter: query.message_filter()?, status };
     let page = Page { content, ..asked.page::<MessageId>(store.ids())? };
+    let _room = api.memory.room_for_page(auth.0).await?;
     let found = wanted.find(store, page).await?;
     let shown = |(row, state): (Message, DeliveryState)| EndpointMessageOut {
         message: message::shown(store.ids(), &row, content),

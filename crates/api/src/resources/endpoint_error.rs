@@ -77,6 +77,7 @@ async fn list(
     let ids = api.accept.store().ids();
     let page = Page { content, ..asked.page::<AttemptId>(ids)? };
     let filter = AttemptFilter { messages: query.message_filter()?, ..AttemptFilter::default() };
+    let _room = api.memory.room_for_page(auth.0).await?;
     let found = api.accept.failures(auth.0, (&app, &endpoint), filter, page).await?;
     let id = |attempt: &Attempt| ids.text(attempt.id);
     Ok(Json(asked.respond_found::<AttemptId, _, _>(ids, found, id, |attempt| shown(ids, &attempt))))
