@@ -1,11 +1,11 @@
 //! Payload filters: compiled once, and compared within a budget of steps for each message.
 //!
-//! Little work is done at once. More is done aside, in slices, so that what one application's filters take no other
-//! one waits for. A message for which they take too much is refused: guessing would send it where it does not belong,
-//! or lose it.
+//! Little work is done where the request is served. More is done in slices on other threads (`compute.rs`), applications
+//! in turn, so that no application waits for the filters of another. A message for which the filters need too much work
+//! is refused: guessing would send it where it does not belong, or lose it.
 
-use crate::aside::HEAVY_BYTES;
 use crate::caller::Holder;
+use crate::compute::HEAVY_BYTES;
 use crate::{Accept, FieldProblem, Refusal};
 use bytes::Bytes;
 use postrider_contract::{PayloadFilter, Steps};
@@ -145,7 +145,7 @@ impl Accept {
         loop {
             let filters = self.filters.clone();
             let (back, done) = self
-                .aside
+                .compute
                 .run(holder, move || {
                     let done = matching.slice(&filters, SLICE);
                     (matching, done)

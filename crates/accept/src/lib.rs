@@ -9,10 +9,10 @@
 
 mod address;
 mod application;
-mod aside;
 mod batch;
 mod caller;
 mod check;
+mod compute;
 mod customize;
 mod decided;
 mod endpoint;
@@ -43,9 +43,9 @@ mod token;
 
 pub use address::DeliverTo;
 pub use application::ApplicationDraft;
-pub use aside::{Aside, HEAVY_BYTES};
 pub use batch::MOST_IN_BATCH;
 pub use caller::{Caller, Holder, Right};
+pub use compute::{Compute, HEAVY_BYTES};
 pub use endpoint::{EndpointDraft, Rotation};
 pub use environment::{EnvironmentDraft, FIRST_ENV};
 pub use event_type::{EventTypeDraft, PutEventType};
@@ -91,7 +91,7 @@ pub struct Rules {
 #[derive(Clone, Debug)]
 pub struct Workers {
     pub templates: Templates,
-    pub aside: Aside,
+    pub compute: Compute,
 }
 
 /// The door. Clones share everything.
@@ -102,7 +102,7 @@ pub struct Accept {
     pub(crate) clock: Clock,
     pub(crate) rules: Arc<Rules>,
     pub(crate) templates: Templates,
-    pub(crate) aside: Aside,
+    pub(crate) compute: Compute,
     pub(crate) filters: Arc<filters::Filters>,
     /// Those whose payload filters are compared.
     pub(crate) large_payloads: Pool<Holder>,
@@ -118,7 +118,7 @@ impl Accept {
         contracts: Arc<Book>,
         clock: Clock,
         rules: Rules,
-        Workers { templates, aside }: Workers,
+        Workers { templates, compute }: Workers,
         metrics: AcceptMetrics,
     ) -> Accept {
         Accept {
@@ -127,7 +127,7 @@ impl Accept {
             clock,
             rules: Arc::new(rules),
             templates,
-            aside,
+            compute,
             filters: Arc::default(),
             large_payloads: Pool::new(filters::LARGE_AT_ONCE),
             metrics,
@@ -141,8 +141,8 @@ impl Accept {
     }
 
     /// For heavy computation.
-    pub fn aside(&self) -> &Aside {
-        &self.aside
+    pub fn compute(&self) -> &Compute {
+        &self.compute
     }
 
     pub fn clock(&self) -> &Clock {

@@ -193,7 +193,7 @@ impl Accept {
         }
         let (accept, draft) = (self.clone(), draft.clone());
         let check = move || check_message(&draft, now_ms).and_then(|()| accept.enforce_schema(caller, &draft));
-        self.aside.run(caller.into(), check).await?
+        self.compute.run(caller.into(), check).await?
     }
 
     /// The message with this id in the caller's application.

@@ -139,7 +139,7 @@ impl Accept {
             return self.warnings(caller, draft);
         }
         let (accept, draft) = (self.clone(), draft.clone());
-        self.aside.run(caller.into(), move || accept.warnings(caller, &draft)).await?
+        self.compute.run(caller.into(), move || accept.warnings(caller, &draft)).await?
     }
 
     fn warnings(&self, caller: Caller, draft: &MessageDraft) -> Result<Vec<String>, Refusal> {

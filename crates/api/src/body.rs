@@ -48,7 +48,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Api> for Json<T> {
         let raw = Raw::from_request(request, api).await?;
         let holder = account.holder().ok_or_else(refused)?;
         let bytes = raw.bytes.clone();
-        let value = api.accept.aside().run_if_heavy(bytes.len(), holder, move || parse(&bytes)).await??;
+        let value = api.accept.compute().run_if_heavy(bytes.len(), holder, move || parse(&bytes)).await??;
         Ok(Json { value, raw })
     }
 }

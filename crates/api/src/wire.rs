@@ -1,4 +1,4 @@
-//! A connection's bytes: a client that does not read its response is cut off, and idle connections are known.
+//! The stream of a connection: it fails when the client does not read its response, and it knows when it is idle.
 
 use std::future::Future;
 use std::io;
@@ -27,7 +27,7 @@ pub struct Activity {
     idle_since_ms: AtomicU64,
     /// A handler runs.
     serving: AtomicBool,
-    /// Rings when the connection is to end.
+    /// Notified when the connection must end.
     pub closing: Notify,
 }
 

@@ -3,7 +3,7 @@
 use crate::config::{Config, GraphQlConfig};
 use crate::keys::{KeyError, check_api_key};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use postrider_accept::{Accept, AcceptMetrics, Aside, FIRST_ENV, MadeKey, Refusal, Rules, Workers};
+use postrider_accept::{Accept, AcceptMetrics, Compute, FIRST_ENV, MadeKey, Refusal, Rules, Workers};
 use postrider_api::{Api, Limits, Listener, serve};
 use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
@@ -141,7 +141,7 @@ impl Server {
             clock: clock.clone(),
             metrics: DeliveryMetrics::register(&mut registry),
         });
-        let workers = Workers { templates, aside: Aside::start().map_err(StartError::Threads)? };
+        let workers = Workers { templates, compute: Compute::start().map_err(StartError::Threads)? };
         let rules = Rules {
             default_contract: config.default_contract,
             relax_contracts: config.relax_contracts,

@@ -181,7 +181,7 @@ pub async fn shown_whole(api: &Api, caller: Caller, message: Message) -> Result<
         let api = api.clone();
         move || shown(api.accept.store().ids(), &message, true)
     };
-    Ok(api.accept.aside().run_if_heavy(bytes, caller.into(), show).await?)
+    Ok(api.accept.compute().run_if_heavy(bytes, caller.into(), show).await?)
 }
 
 fn some_names(names: &[String]) -> Option<Vec<String>> {
@@ -224,7 +224,7 @@ async fn list(
             asked.respond_found::<MessageId, _, _>(ids, found, id, |message| shown(ids, &message, with_content))
         }
     };
-    Ok(Json(api.accept.aside().run_if_heavy(bytes, auth.0.into(), respond).await?))
+    Ok(Json(api.accept.compute().run_if_heavy(bytes, auth.0.into(), respond).await?))
 }
 
 /// Create Message
@@ -245,7 +245,7 @@ async fn create(
     let wait = seconds_to_wait(&query)?;
     let size = body.bytes.len();
     let read = move || read(auth.0, &idempotency, &body.bytes);
-    let (idempotency, draft, application) = api.accept.aside().run_if_heavy(size, auth.0.into(), read).await??;
+    let (idempotency, draft, application) = api.accept.compute().run_if_heavy(size, auth.0.into(), read).await??;
     if let Some(application) = application {
         api.accept.ensure_application(auth.0, &app, application).await?;
     }
@@ -255,7 +255,7 @@ async fn create(
         let api = api.clone();
         move || accepted(api.accept.store().ids(), answer, draft, with_content)
     };
-    let shown = api.accept.aside().run_if_heavy(size, auth.0.into(), show).await?;
+    let shown = api.accept.compute().run_if_heavy(size, auth.0.into(), show).await?;
     let mut shown = MessageOut { warnings, ..shown };
     if let Some(wait) = wait {
         shown.reply = Some(awaited(&api, auth.0, (&app, &shown.id), wait).await?);

@@ -92,7 +92,7 @@ async fn create_batch(
         let read: Vec<_> = given.messages.iter().map(|item| read(&body.bytes, item)).collect();
         Ok::<_, ApiError>((idempotency, read))
     };
-    let (idempotency, read) = api.accept.aside().run_if_heavy(size, auth.0.into(), reading).await??;
+    let (idempotency, read) = api.accept.compute().run_if_heavy(size, auth.0.into(), reading).await??;
     // What can't be read keeps its place, so that a batch sent again is numbered alike.
     let drafts: Vec<MessageDraft> =
         read.iter().map(|read| read.as_ref().map_or_else(|_| MessageDraft::default(), MessageDraft::clone)).collect();
@@ -120,7 +120,7 @@ async fn item(
         let api = api.clone();
         move || accepted(api.accept.store().ids(), answer, draft, with_content)
     };
-    let message = api.accept.aside().run_if_heavy(bytes, caller.into(), show).await?;
+    let message = api.accept.compute().run_if_heavy(bytes, caller.into(), show).await?;
     let message = MessageOut { warnings, ..message };
     Ok(MessageBatchItemOut { status: StatusCode::ACCEPTED.as_u16(), message: Some(message), error: None })
 }

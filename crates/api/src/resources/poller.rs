@@ -91,7 +91,7 @@ async fn page(api: &Api, caller: Caller, pulled: Pulled) -> Result<Json<PollingE
             PollingEndpointOut { data, iterator: pulled.iterator.to_string(), done: pulled.done }
         }
     };
-    Ok(Json(api.accept.aside().run_if_heavy(bytes, caller.into(), show).await?))
+    Ok(Json(api.accept.compute().run_if_heavy(bytes, caller.into(), show).await?))
 }
 
 /// Poll

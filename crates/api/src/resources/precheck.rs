@@ -88,6 +88,6 @@ async fn try_filter(
     let FilterTryIn { filter, payload } = body.value;
     let trying = move || postrider_accept::try_filter(&filter, &payload);
     let bytes = body.raw.bytes.len().saturating_mul(TRIES_AT_LEAST);
-    let matches = api.accept.aside().run_if_heavy(bytes, auth.0.into(), trying).await??;
+    let matches = api.accept.compute().run_if_heavy(bytes, auth.0.into(), trying).await??;
     Ok(Json(FilterTryOut { matches }))
 }

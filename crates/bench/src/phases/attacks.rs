@@ -3,6 +3,7 @@
 use crate::api::Api;
 use crate::failure::Failure;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -20,11 +21,12 @@ const SEARCHES: usize = 42;
 const SEARCHED_BYTES: usize = 90_000;
 const SENDERS: usize = 4;
 const IDLE: usize = 8_400;
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(4);
 const HANGING: usize = 2_000;
 
 /// The tenant: its provider, its token, and its application.
 #[derive(Debug)]
-pub struct Rude {
+pub struct Attacker {
     pub provider: Api,
     pub token: Api,
     pub app: String,
@@ -62,22 +64,22 @@ impl Attack {
     }
 
     /// What takes its time before the attack begins.
-    pub async fn prepare(self, rude: &Rude) -> Result<(), Failure> {
+    pub async fn prepare(self, attacker: &Attacker) -> Result<(), Failure> {
         match self {
             Attack::Listings => {
                 for _ in 0..LISTED {
-                    rude.send("bench.event", json!({"text": "x".repeat(LARGE)})).await?;
+                    attacker.send("bench.event", json!({"text": "x".repeat(LARGE)})).await?;
                 }
             }
             Attack::Filters => {
                 let event_type = json!({"name": "bench.large", "description": "What filters look into"});
-                rude.provider.post("/api/v1/event-type", event_type).await?;
+                attacker.provider.post("/api/v1/event-type", event_type).await?;
                 let term = |n| json!({"text": {"$not": {"$contains": format!("needle {n}")}}});
                 let filter = json!({"$and": (0..SEARCHES).map(term).collect::<Vec<Value>>()});
                 for n in 0..FILTERS {
                     let url = format!("http://127.0.0.1:1/{n}");
                     let endpoint = json!({"url": url, "eventTypes": ["bench.large"], "payloadFilter": filter});
-                    rude.token.post(&rude.path("endpoint"), endpoint).await?;
+                    attacker.token.post(&attacker.path("endpoint"), endpoint).await?;
                 }
             }
             Attack::Uploads | Attack::Connections | Attack::Hanging => {}
@@ -85,25 +87,25 @@ impl Attack {
         Ok(())
     }
 
-    pub async fn begin(self, rude: &Rude) -> Result<Attacking, Failure> {
+    pub async fn begin(self, attacker: &Attacker) -> Result<Attacking, Failure> {
         let mut attacking = Attacking::default();
         match self {
             Attack::Uploads => {
                 for n in 0..UPLOADS {
                     let announced = ANNOUNCED[n * ANNOUNCED.len() / UPLOADS];
-                    let head = rude.token.head("POST", &rude.path("endpoint"), Some(announced));
-                    attacking.connect(rude, format!("{head}{{").as_bytes()).await?;
+                    let head = attacker.token.head("POST", &attacker.path("endpoint"), Some(announced));
+                    attacking.connect(attacker, format!("{head}{{").as_bytes()).await?;
                 }
             }
             Attack::Listings => {
                 for _ in 0..LISTINGS {
-                    let head = rude.token.head("GET", &rude.path("msg?limit=250"), None);
-                    attacking.connect(rude, head.as_bytes()).await?;
+                    let head = attacker.token.head("GET", &attacker.path("msg?limit=250"), None);
+                    attacking.connect(attacker, head.as_bytes()).await?;
                 }
             }
             Attack::Filters => {
                 for _ in 0..SENDERS {
-                    let (api, path) = (rude.provider.clone(), rude.path("msg"));
+                    let (api, path) = (attacker.provider.clone(), attacker.path("msg"));
                     let payload = json!({"text": "x".repeat(SEARCHED_BYTES)});
                     attacking.tasks.spawn(async move {
                         loop {
@@ -115,9 +117,9 @@ impl Attack {
             }
             Attack::Connections => {
                 for _ in 0..IDLE {
-                    // Where no more are taken, they wait to be.
-                    let connected = attacking.connect(rude, b"");
-                    if tokio::time::timeout(std::time::Duration::from_millis(200), connected).await.is_err() {
+                    // A server that accepts no more connections leaves them to the kernel, until its queue is full.
+                    let connected = attacking.connect(attacker, b"");
+                    if tokio::time::timeout(ACCEPTED_WITHIN, connected).await.is_err() {
                         break;
                     }
                 }
@@ -133,9 +135,9 @@ impl Attack {
                 });
                 for n in 0..HANGING {
                     let endpoint = json!({"url": format!("http://{address}/{n}")});
-                    rude.token.post(&rude.path("endpoint"), endpoint).await?;
+                    attacker.token.post(&attacker.path("endpoint"), endpoint).await?;
                 }
-                rude.send("bench.event", json!({})).await?;
+                attacker.send("bench.event", json!({})).await?;
             }
         }
         Ok(attacking)
@@ -143,15 +145,15 @@ impl Attack {
 }
 
 impl Attacking {
-    async fn connect(&mut self, rude: &Rude, bytes: &[u8]) -> Result<(), Failure> {
-        let mut stream = TcpStream::connect(rude.provider.address).await?;
+    async fn connect(&mut self, attacker: &Attacker, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stream = TcpStream::connect(attacker.provider.address).await?;
         stream.write_all(bytes).await?;
         self.connections.push(stream);
         Ok(())
     }
 }
 
-impl Rude {
+impl Attacker {
     fn path(&self, rest: &str) -> String {
         format!("/api/v1/app/{}/{rest}", self.app)
     }

@@ -1,7 +1,7 @@
 //! How long one tenant's sends take while another one attacks the server with nothing but its portal token.
 
 use super::Bench;
-use super::attacks::{Attack, Rude};
+use super::attacks::{Attack, Attacker};
 use crate::api::Api;
 use crate::clock::now_ns;
 use crate::database::Database;
@@ -18,6 +18,8 @@ const SENDS: usize = 500;
 const LONGEST: Duration = Duration::from_secs(10);
 /// Failed sends after which no more are tried.
 const MOST_FAILED: u64 = 50;
+/// After the sends, before the peak memory is read: the attack goes on meanwhile.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// Each attack on a server of its own.
 pub async fn measure(bench: &Bench<'_>) -> Result<Neighbours, Failure> {
@@ -34,14 +36,15 @@ async fn one(bench: &Bench<'_>, attack: Attack) -> Result<Attacked, Failure> {
     let url = database.as_ref().map(Database::url);
     let (mut server, _) = Server::start(scratch.path(), url.as_deref(), 1).await?;
     let api = server.api.clone();
-    let (quiet, app) = (api.create_application().await?, api.create_application().await?);
+    let (neighbour, app) = (api.create_application().await?, api.create_application().await?);
     let access = api.post(&format!("/api/v1/auth/app-portal-access/{app}"), json!({})).await?;
     let token = api.with_token(access["token"].as_str().unwrap_or_default())?;
-    let rude = Rude { provider: api.clone(), token, app };
-    attack.prepare(&rude).await?;
-    let (before, _) = sends(&api, &quiet).await;
-    let attacking = attack.begin(&rude).await?;
-    let (during, failed) = sends(&api, &quiet).await;
+    let attacker = Attacker { provider: api.clone(), token, app };
+    attack.prepare(&attacker).await?;
+    let (before, _) = sends(&api, &neighbour).await;
+    let attacking = attack.begin(&attacker).await?;
+    let (during, failed) = sends(&api, &neighbour).await;
+    tokio::time::sleep(SETTLE).await;
     server.check()?;
     let peak_memory_bytes = server.peak_memory();
     drop(attacking);
