@@ -263,7 +263,7 @@ async fn payload_filters_take_a_budget_and_their_application_s_turns() {
     // Once each within the budget, and far beyond it.
     let within = tenants.provider.post(&tenants.path("msg"), big(10_000)).await;
     assert_eq!(within.status, 202, "{}", within.body);
-    let attack = async |bytes: usize| {
+    let attack = |bytes: usize| {
         let (client, path, big) = (tenants.provider.clone(), tenants.path("msg"), big(bytes));
         tokio::spawn(async move {
             loop {
@@ -273,7 +273,7 @@ async fn payload_filters_take_a_budget_and_their_application_s_turns() {
     };
     let mut attacks = Vec::new();
     for bytes in [20_000, 90_000, 90_000, 90_000] {
-        attacks.push(attack(bytes).await);
+        attacks.push(attack(bytes));
     }
     tenants.is_undisturbed(before).await;
     attacks.iter().for_each(tokio::task::JoinHandle::abort);

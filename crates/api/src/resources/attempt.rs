@@ -143,10 +143,8 @@ async fn page_of(
     for attempt in found.rows {
         let (id, message) = (store.ids().text(attempt.id), attempt.message);
         let mut row = shown(store.ids(), attempt, expanded);
-        if with_msg {
-            if let Some(message) = store.message_by_id(message).await? {
-                row.msg = Some(message::shown_whole(api, caller, message).await?);
-            }
+        if with_msg && let Some(message) = store.message_by_id(message).await? {
+            row.msg = Some(message::shown_whole(api, caller, message).await?);
         }
         if !page.push(id, &row) {
             break;
