@@ -17,7 +17,7 @@ const SENDS: usize = 500;
 /// A send that takes longer counts as failed.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Failed sends after which no more are tried.
-const MOST_FAILED: u64 = 50;
+const MOST_FAILED: u64 = 10;
 /// After the sends, before the peak memory is read: the attack goes on meanwhile.
 const SETTLE: Duration = Duration::from_secs(5);
 
