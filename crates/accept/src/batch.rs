@@ -1,7 +1,6 @@
 //! Many messages in one request: each is checked and answered by itself, and all are committed together.
 
 use crate::application::TRIES;
-use crate::message::check_message;
 use crate::{Accept, Accepted, Caller, FieldProblem, Idempotency, MessageDraft, Refusal};
 use postrider_store::config::Change;
 use postrider_store::{AppendError, RememberedAnswer};
@@ -30,8 +29,7 @@ impl Accept {
         }
         let mut results: Vec<Option<Result<Accepted, Refusal>>> = Vec::new();
         for draft in drafts {
-            let checked = check_message(draft, self.clock.wall_ms()).and_then(|()| self.enforce_schema(caller, draft));
-            results.push(checked.err().map(Err));
+            results.push(self.checked(caller, draft).await.err().map(Err));
         }
         for _ in 0..TRIES {
             let entry = self.sending_application(caller, app).await?;

@@ -19,6 +19,19 @@ pub struct Caller {
     rights: u16,
 }
 
+/// Whose share of something it is: all tokens of an application have one share, as do all uses of one API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Holder {
+    Application(AppId),
+    Key(KeyId),
+}
+
+impl From<Caller> for Holder {
+    fn from(caller: Caller) -> Holder {
+        caller.app.map_or(Holder::Key(caller.key), Holder::Application)
+    }
+}
+
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {

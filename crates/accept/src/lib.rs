@@ -12,6 +12,7 @@ mod application;
 mod batch;
 mod caller;
 mod check;
+mod compute;
 mod customize;
 mod decided;
 mod endpoint;
@@ -20,6 +21,7 @@ mod event_type;
 mod example;
 mod expunge;
 mod failure;
+mod filters;
 mod idempotency;
 mod import;
 mod integration;
@@ -42,11 +44,13 @@ mod token;
 pub use address::DeliverTo;
 pub use application::ApplicationDraft;
 pub use batch::MOST_IN_BATCH;
-pub use caller::{Caller, Right};
+pub use caller::{Caller, Holder, Right};
+pub use compute::{Compute, HEAVY_BYTES};
 pub use endpoint::{EndpointDraft, Rotation};
 pub use environment::{EnvironmentDraft, FIRST_ENV};
 pub use event_type::{EventTypeDraft, PutEventType};
 pub use example::ExampleDraft;
+pub use filters::try_filter;
 pub use idempotency::Idempotency;
 pub use integration::IntegrationDraft;
 pub use key::MadeKey;
@@ -65,6 +69,7 @@ pub use token::TokenDraft;
 use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_contract::Book;
+use postrider_fair::Pool;
 use postrider_store::{RememberedAnswer, Retention, Store};
 use postrider_template::Templates;
 use std::sync::Arc;
@@ -82,6 +87,13 @@ pub struct Rules {
     pub payload_queries: bool,
 }
 
+/// Threads that compute for acceptance.
+#[derive(Clone, Debug)]
+pub struct Workers {
+    pub templates: Templates,
+    pub compute: Compute,
+}
+
 /// The door. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Accept {
@@ -90,6 +102,10 @@ pub struct Accept {
     pub(crate) clock: Clock,
     pub(crate) rules: Arc<Rules>,
     pub(crate) templates: Templates,
+    pub(crate) compute: Compute,
+    pub(crate) filters: Arc<filters::Filters>,
+    /// Those whose payload filters are compared.
+    pub(crate) large_payloads: Pool<Holder>,
     pub(crate) metrics: AcceptMetrics,
     pub(crate) schemas: Arc<schema::Schemas>,
     /// Rings when a job was started.
@@ -102,7 +118,7 @@ impl Accept {
         contracts: Arc<Book>,
         clock: Clock,
         rules: Rules,
-        templates: Templates,
+        Workers { templates, compute }: Workers,
         metrics: AcceptMetrics,
     ) -> Accept {
         Accept {
@@ -111,6 +127,9 @@ impl Accept {
             clock,
             rules: Arc::new(rules),
             templates,
+            compute,
+            filters: Arc::default(),
+            large_payloads: Pool::new(filters::LARGE_AT_ONCE),
             metrics,
             schemas: Arc::default(),
             task_bell: Arc::default(),
@@ -119,6 +138,11 @@ impl Accept {
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// For heavy computation.
+    pub fn compute(&self) -> &Compute {
+        &self.compute
     }
 
     pub fn clock(&self) -> &Clock {

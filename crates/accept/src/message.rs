@@ -5,7 +5,7 @@ use crate::application::TRIES;
 use crate::check::{self, Problems};
 use crate::payload::{DEEPEST, is_shallow};
 use crate::route::{Route, Routed};
-use crate::{Accept, Caller, Idempotency, Refusal};
+use crate::{Accept, Caller, HEAVY_BYTES, Idempotency, Refusal};
 use bytes::Bytes;
 use postrider_store::config::Change;
 use postrider_store::id::{EndpointId, MessageId};
@@ -85,8 +85,7 @@ impl Accept {
         only: Option<EndpointId>,
         idempotency: Option<Idempotency>,
     ) -> Result<Accepted, Refusal> {
-        check_message(draft, self.clock.wall_ms())?;
-        self.enforce_schema(caller, draft)?;
+        self.checked(caller, draft).await?;
         for _ in 0..TRIES {
             let entry = self.sending_application(caller, app).await?;
             let message = self.to_store(caller, &entry, draft, only, idempotency).await?;
@@ -125,7 +124,7 @@ impl Accept {
             Some(_) => Target { only, object: None },
             None => self.target(caller, entry, draft).await?,
         };
-        let mut message = self.routed(entry, draft, target);
+        let mut message = self.routed(entry, draft, target).await?;
         message.created_ms = self.clock.wall_ms();
         message.due_ms = message.deliver.due_ms(self.clock.wall_ms()) - self.clock.ahead_ms();
         message.idempotency = idempotency.map(|idempotency| idempotency.0);
@@ -153,7 +152,7 @@ impl Accept {
     }
 
     /// The message as it is to be stored, but when and for whom.
-    fn routed(&self, entry: &AppEntry, draft: &MessageDraft, target: Target) -> NewMessage {
+    async fn routed(&self, entry: &AppEntry, draft: &MessageDraft, target: Target) -> Result<NewMessage, Refusal> {
         let routed = Routed { event_type: &draft.event_type, channels: &draft.channels, payload: &draft.payload };
         let days = draft.retention_days.or_else(|| {
             let environment = self.store.directory().environment(entry.app.env)?;
@@ -161,9 +160,9 @@ impl Accept {
         });
         let Route { endpoints, chain, ordered, polled } = match target.only {
             Some(endpoint) => Route::only(entry, endpoint),
-            None => self.route(entry, &routed),
+            None => self.route(entry, &routed).await?,
         };
-        NewMessage {
+        Ok(NewMessage {
             app: entry.app.id,
             event_type: draft.event_type.clone(),
             event_id: draft.event_id.clone(),
@@ -182,7 +181,19 @@ impl Accept {
             due_ms: 0,
             idempotency: None,
             credential: None,
+        })
+    }
+
+    /// Refuses what no message may be, and what does not fit its schema where that is enforced.
+    pub(crate) async fn checked(&self, caller: Caller, draft: &MessageDraft) -> Result<(), Refusal> {
+        let now_ms = self.clock.wall_ms();
+        if draft.payload.len() < HEAVY_BYTES {
+            check_message(draft, now_ms)?;
+            return self.enforce_schema(caller, draft);
         }
+        let (accept, draft) = (self.clone(), draft.clone());
+        let check = move || check_message(&draft, now_ms).and_then(|()| accept.enforce_schema(caller, &draft));
+        self.compute.run(caller.into(), check).await?
     }
 
     /// The message with this id in the caller's application.

@@ -87,7 +87,14 @@ impl Accept {
         for _ in 0..TRIES {
             let Some(entry) = self.operational(env) else { return Ok(()) };
             let routed = Routed { event_type: event, channels: &[], payload: &payload };
-            let Route { endpoints, chain, ordered, polled } = self.route(&entry, &routed);
+            let Route { endpoints, chain, ordered, polled } = match self.route(&entry, &routed).await {
+                Ok(route) => route,
+                Err(Refusal::Unavailable(error)) => return Err(AppendError::Store(error)),
+                Err(refusal) => {
+                    tracing::error!(event, %refusal, "operational webhook not sent");
+                    return Ok(());
+                }
+            };
             if endpoints.is_empty() && polled.is_empty() {
                 return Ok(());
             }

@@ -9,6 +9,7 @@ use postrider_store::ChangeError;
 use postrider_store::config::{Change, Endpoint};
 use postrider_store::id::{AppId, MessageId};
 use postrider_store::message::Message;
+use postrider_store::query::PAGE_BYTES;
 use postrider_store::{AppEntry, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,17 +142,21 @@ impl Accept {
     }
 
     async fn page(&self, endpoint: &Arc<Endpoint>, from: i64, limit: usize, poll: &Poll) -> Result<Pulled, StoreError> {
-        let (mut messages, mut iterator, mut looked_at) = (Vec::new(), from, 0);
+        let (mut messages, mut iterator, mut looked_at, mut bytes) = (Vec::new(), from, 0, 0);
         loop {
             let wanted = limit - messages.len();
             let found = self.store.polled(endpoint.id, iterator, wanted).await?;
-            let done = found.len() < wanted;
-            looked_at += found.len();
-            for polled in found {
+            let is_cut = found.looked_to.is_some();
+            let done = found.rows.len() < wanted && !is_cut;
+            looked_at += found.rows.len();
+            for polled in found.rows {
                 iterator = polled.position;
-                messages.extend(polled.message.filter(|message| is_asked_for(message, poll)));
+                let message = polled.message.filter(|message| is_asked_for(message, poll));
+                bytes += message.as_ref().map_or(0, |message| message.payload.len());
+                messages.extend(message);
             }
-            if done || messages.len() == limit || looked_at >= LOOKED_AT {
+            let is_full = messages.len() == limit || bytes > PAGE_BYTES || (is_cut && !messages.is_empty());
+            if done || is_full || looked_at >= LOOKED_AT {
                 return Ok(Pulled { endpoint: endpoint.clone(), messages, iterator, done });
             }
         }

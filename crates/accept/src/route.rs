@@ -4,10 +4,10 @@ use crate::check::{self, Problems};
 use crate::message::check_channels;
 use crate::{Accept, Caller, Refusal};
 use bytes::Bytes;
-use postrider_contract::PayloadFilter;
 use postrider_store::AppEntry;
 use postrider_store::config::Endpoint;
 use postrider_store::id::EndpointId;
+use std::sync::Arc;
 
 /// What endpoints filter by.
 #[derive(Debug)]
@@ -48,11 +48,26 @@ impl Route {
 
 impl Accept {
     /// Where a message of an application goes.
-    pub(crate) fn route(&self, entry: &AppEntry, message: &Routed<'_>) -> Route {
-        // Parsed once, and only if an endpoint looks into it.
-        let mut parsed = None;
-        let wanted = entry.endpoints.values().filter(|endpoint| self.wants(endpoint, message, &mut parsed));
-        let (polled, sent): (Vec<_>, Vec<_>) = wanted.partition(|endpoint| endpoint.settings.poll);
+    pub(crate) async fn route(&self, entry: &AppEntry, message: &Routed<'_>) -> Result<Route, Refusal> {
+        let wanted = self.wanted(entry, message).await?;
+        Ok(Accept::in_their_places(entry, wanted))
+    }
+
+    /// The endpoints of an application that want a message, the oldest first.
+    async fn wanted(&self, entry: &AppEntry, message: &Routed<'_>) -> Result<Vec<Arc<Endpoint>>, Refusal> {
+        let may_want = entry.endpoints.values().filter(|endpoint| self.may_want(endpoint, message));
+        let mut wanted: Vec<Arc<Endpoint>> = may_want.cloned().collect();
+        let looks_in = |endpoint: &&Arc<Endpoint>| endpoint.settings.payload_filter.is_some();
+        let look_in: Vec<Arc<Endpoint>> = wanted.iter().filter(looks_in).cloned().collect();
+        if !look_in.is_empty() {
+            let passing = self.passing(entry, look_in, message.payload).await?;
+            wanted.retain(|endpoint| endpoint.settings.payload_filter.is_none() || passing.contains(&endpoint.id));
+        }
+        Ok(wanted)
+    }
+
+    fn in_their_places(entry: &AppEntry, wanted: Vec<Arc<Endpoint>>) -> Route {
+        let (polled, sent): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|endpoint| endpoint.settings.poll);
         let places = sent.iter().map(|endpoint| (endpoint.settings.priority, endpoint.id));
         let (mut chain, mut at_once): (Vec<_>, Vec<_>) = places.partition(|(place, _)| place.is_some());
         chain.sort_unstable();
@@ -70,7 +85,7 @@ impl Accept {
     }
 
     /// Whether anybody would get such a message. Without a payload, whoever looks into it counts as wanting it.
-    pub fn is_wanted(
+    pub async fn is_wanted(
         &self,
         caller: Caller,
         app: &str,
@@ -84,32 +99,37 @@ impl Accept {
         problems.done()?;
         let empty = Bytes::from_static(b"{}");
         let message = Routed { event_type, channels, payload: payload.unwrap_or(&empty) };
-        let mut parsed = None;
-        let mut endpoints = entry.endpoints.values();
-        Ok(endpoints.any(|endpoint| match payload {
-            Some(_) => self.wants(endpoint, &message, &mut parsed),
-            None => {
-                let mut any = Endpoint::clone(endpoint);
-                any.settings.payload_filter = None;
-                self.wants(&any, &message, &mut None)
-            }
-        }))
+        match payload {
+            Some(_) => Ok(!self.wanted(&entry, &message).await?.is_empty()),
+            None => Ok(entry.endpoints.values().any(|endpoint| self.may_want(endpoint, &message))),
+        }
     }
 
-    /// Whether an endpoint wants a message. `parsed` keeps the payload for the next endpoint.
-    pub fn wants(&self, endpoint: &Endpoint, message: &Routed<'_>, parsed: &mut Option<serde_json::Value>) -> bool {
+    /// Whether an endpoint of an application wants a message.
+    pub async fn wants(
+        &self,
+        entry: &AppEntry,
+        endpoint: &Arc<Endpoint>,
+        message: &Routed<'_>,
+    ) -> Result<bool, Refusal> {
+        if !self.may_want(endpoint, message) || endpoint.settings.payload_filter.is_none() {
+            return Ok(self.may_want(endpoint, message));
+        }
+        let passing = self.passing(entry, vec![endpoint.clone()], message.payload).await?;
+        Ok(passing.contains(&endpoint.id))
+    }
+
+    /// Whether an endpoint wants a message, but for what its payload filter says.
+    fn may_want(&self, endpoint: &Endpoint, message: &Routed<'_>) -> bool {
         let settings = &endpoint.settings;
         if settings.disabled || settings.addressed || !channels_match(&settings.channels, message.channels) {
             return false;
         }
-        let by_type = match self.contracts.get(&settings.contract) {
+        match self.contracts.get(&settings.contract) {
             Some(contract) => contract.wants(&settings.event_types, message.event_type, message.payload),
             // Its attempt will say that the contract is missing; a message must not vanish.
             None => true,
-        };
-        let Some(filter) = settings.payload_filter.as_ref().filter(|_| by_type) else { return by_type };
-        let payload = parsed.get_or_insert_with(|| serde_json::from_slice(message.payload).unwrap_or_default());
-        PayloadFilter::parse(filter).is_ok_and(|filter| filter.matches(payload))
+        }
     }
 }
 

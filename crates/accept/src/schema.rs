@@ -1,6 +1,6 @@
 //! Payloads against the JSON Schema of their event type, where its provider asks for that.
 
-use crate::{Accept, Caller, FieldProblem, MessageDraft, Refusal};
+use crate::{Accept, Caller, FieldProblem, HEAVY_BYTES, MessageDraft, Refusal};
 use jsonschema::{ValidationError, Validator};
 use postrider_schema::Asks;
 use postrider_store::config::{EnvId, EventType, Validation};
@@ -134,7 +134,15 @@ impl Accept {
     }
 
     /// What is wrong with a payload, where its provider only wants to be warned.
-    pub fn schema_warnings(&self, caller: Caller, draft: &MessageDraft) -> Result<Vec<String>, Refusal> {
+    pub async fn schema_warnings(&self, caller: Caller, draft: &MessageDraft) -> Result<Vec<String>, Refusal> {
+        if draft.payload.len() < HEAVY_BYTES {
+            return self.warnings(caller, draft);
+        }
+        let (accept, draft) = (self.clone(), draft.clone());
+        self.compute.run(caller.into(), move || accept.warnings(caller, &draft)).await?
+    }
+
+    fn warnings(&self, caller: Caller, draft: &MessageDraft) -> Result<Vec<String>, Refusal> {
         let problems = self.wrong(caller, draft, Validation::Warn)?;
         Ok(problems.into_iter().map(|problem| format!("{}: {}", problem.loc[1..].join("/"), problem.msg)).collect())
     }

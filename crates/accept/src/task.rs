@@ -4,7 +4,7 @@ use crate::{Accept, Caller, FieldProblem, Idempotency, Made, Refusal, Render};
 use postrider_store::ChangeError;
 use postrider_store::config::Change;
 use postrider_store::id::{AppId, EndpointId, TaskId};
-use postrider_store::query::{Page, TaskFilter};
+use postrider_store::query::{Found, Page, TaskFilter};
 use postrider_store::task::{Only, Progress, Task, TaskInput, TaskKind, TaskStatus};
 
 /// Jobs of one application that run at once.
@@ -168,7 +168,7 @@ impl Accept {
         kind: Option<TaskKind>,
         statuses: Vec<TaskStatus>,
         page: Page,
-    ) -> Result<Vec<Task>, Refusal> {
+    ) -> Result<Found<Task>, Refusal> {
         Ok(self.store.tasks(TaskFilter { env: caller.env, kind, statuses }, page).await?)
     }
 

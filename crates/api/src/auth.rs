@@ -4,6 +4,7 @@
 //! into an application.
 
 use crate::Api;
+use crate::account::Account;
 use crate::error::ApiError;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -57,6 +58,7 @@ impl<R: For> FromRequestParts<Api> for Auth<R> {
         if let Some(right) = R::RIGHT {
             caller.need(right)?;
         }
+        open_account(parts, api, caller)?;
         Ok(Auth(caller, PhantomData))
     }
 }
@@ -74,6 +76,7 @@ impl FromRequestParts<Api> for SenderAuth {
             }
         };
         caller.need(Right::Send)?;
+        open_account(parts, api, caller)?;
         Ok(SenderAuth(caller))
     }
 }
@@ -84,7 +87,15 @@ fn authenticate(parts: &Parts, api: &Api) -> Option<Caller> {
     scheme.eq_ignore_ascii_case("bearer").then(|| api.accept.authenticate(key.trim()))?
 }
 
-fn refused() -> ApiError {
+/// From here on the request counts against the caller's share of memory.
+fn open_account(parts: &Parts, api: &Api, caller: Caller) -> Result<(), ApiError> {
+    match parts.extensions.get::<Account>() {
+        Some(account) => account.open(&api.memory, &parts.method, caller),
+        None => Ok(()),
+    }
+}
+
+pub fn refused() -> ApiError {
     let detail = "send a valid API key as \"Authorization: Bearer KEY\"";
     ApiError::plain(StatusCode::UNAUTHORIZED, "authentication_failed", detail)
 }

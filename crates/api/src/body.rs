@@ -1,52 +1,35 @@
 //! Request bodies: read up to a limit, then JSON with errors that name the field.
 
 use crate::Api;
+use crate::account::Account;
+use crate::auth::refused;
 use crate::error::ApiError;
-use axum::body::HttpBody;
+use crate::upload;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use postrider_accept::FieldProblem;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
-use tokio::sync::OwnedSemaphorePermit;
 
-/// The largest body that is read.
-pub const LIMIT: usize = 25 << 20;
-
-/// The raw body. Its bytes count against the memory for bodies until it is dropped.
+/// The raw body. It counts against its caller's share of the memory for bodies until the request is done.
 #[derive(Debug)]
 pub struct Raw {
     pub bytes: Bytes,
-    _room: OwnedSemaphorePermit,
 }
 
 impl FromRequest<Api> for Raw {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, api: &Api) -> Result<Raw, ApiError> {
-        let too_large = || {
-            let detail = format!("the body is larger than {LIMIT} bytes (25 MiB)");
-            ApiError::plain(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
-        };
-        let announced = request.body().size_hint().upper().unwrap_or(LIMIT as u64);
-        if announced > LIMIT as u64 {
-            return Err(too_large());
-        }
-        let kib = u32::try_from(announced.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-        let room = api.bodies.clone().try_acquire_many_owned(kib).map_err(|_| {
-            let detail = "too many large requests are being read; try again in a moment";
-            ApiError::plain(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
-        })?;
-        let read = Limited::new(request.into_body(), LIMIT).collect().await;
-        match read {
-            Ok(body) => Ok(Raw { bytes: body.to_bytes(), _room: room }),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            Err(error) => Err(ApiError::plain(StatusCode::BAD_REQUEST, "bad_body", error.to_string())),
-        }
+    async fn from_request(mut request: Request, api: &Api) -> Result<Raw, ApiError> {
+        let account = request.extensions_mut().remove::<Account>().unwrap_or_default();
+        // A body is read only for a caller that is known.
+        let holder = account.holder().ok_or_else(refused)?;
+        let upload = upload::read(request.into_body(), &api.memory, holder).await?;
+        account.keep(upload.room);
+        Ok(Raw { bytes: upload.bytes })
     }
 }
 
@@ -57,12 +40,16 @@ pub struct Json<T> {
     pub raw: Raw,
 }
 
-impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Api> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Json<T>, ApiError> {
+        let account = request.extensions().get::<Account>().cloned().unwrap_or_default();
         let raw = Raw::from_request(request, api).await?;
-        Ok(Json { value: parse(&raw.bytes)?, raw })
+        let holder = account.holder().ok_or_else(refused)?;
+        let bytes = raw.bytes.clone();
+        let value = api.accept.compute().run_if_heavy(bytes.len(), holder, move || parse(&bytes)).await??;
+        Ok(Json { value, raw })
     }
 }
 

@@ -48,6 +48,9 @@ pub enum Errors {
     /// Not Found
     #[response(status = 404)]
     NotFound(HttpErrorOut),
+    /// Request Timeout
+    #[response(status = 408)]
+    TooSlow(HttpErrorOut),
     /// Conflict
     #[response(status = 409)]
     Conflict(HttpErrorOut),
@@ -144,6 +147,10 @@ impl IntoResponse for ApiError {
         let mut response = (status, Json(body)).into_response();
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            // The rest of the body would be taken for the next request.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -3,9 +3,11 @@
 //! Each handler reads what came, calls one operation of `accept` (or reads the store), and writes
 //! the answer. What is right or wrong is decided there, not here.
 
+mod account;
 mod alias;
 mod auth;
 mod body;
+mod connections;
 mod error;
 mod idempotency;
 mod openapi;
@@ -16,20 +18,18 @@ mod resources;
 mod serve;
 mod text;
 mod timestamp;
+mod upload;
+mod wire;
 
 pub use openapi::document;
 pub use resources::NOT_IMPLEMENTED;
-pub use serve::{Listener, serve};
+pub use serve::{Limits, Listener, serve};
 
 use axum::Router;
 use postrider_accept::Accept;
 use postrider_delivery::{Circuits, Composer};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
-
-/// Bytes of request bodies that are in memory at once, over all callers; in KiB.
-const BODIES_KIB: usize = 128 << 10;
 
 /// What every handler gets. Cloned for each request, so the clones share one.
 #[derive(Clone, Debug)]
@@ -43,7 +43,8 @@ pub struct Parts {
     pub(crate) composer: Composer,
     /// How endpoints stand.
     pub(crate) circuits: Circuits,
-    pub(crate) bodies: Arc<Semaphore>,
+    /// What requests hold of it.
+    pub(crate) memory: account::Memory,
     pub(crate) registry: Arc<Registry>,
     /// Where people reach this server; `None`: where a request did.
     pub(crate) public_url: Option<String>,
@@ -65,12 +66,13 @@ impl Api {
         registry: Arc<Registry>,
         public_url: Option<String>,
     ) -> Api {
-        let bodies = Arc::new(Semaphore::new(BODIES_KIB));
-        Api(Arc::new(Parts { accept, composer, circuits, bodies, registry, public_url }))
+        let memory = account::Memory::default();
+        Api(Arc::new(Parts { accept, composer, circuits, memory, registry, public_url }))
     }
 
     /// The routes, for [`serve`].
     pub fn router(self) -> Router {
-        resources::routes().split_for_parts().0.fallback(resources::no_such_path).with_state(self)
+        let routes = resources::routes().split_for_parts().0.fallback(resources::no_such_path);
+        routes.layer(axum::middleware::from_fn_with_state(self.clone(), account::count)).with_state(self)
     }
 }

@@ -1,14 +1,15 @@
 //! Listings page by page: `limit`, `iterator`, `done`.
 //!
 //! An iterator is the id where a page ended; with a `-` before it, the id where one began, and the
-//! page is the one before.
+//! page is the one before. A page of large rows ends before its limit; its iterator goes on from there.
 
 use crate::error::ApiError;
 use crate::query::Query;
 use postrider_store::Ids;
 use postrider_store::id::Kind;
-use postrider_store::query::{Found, Page};
+use postrider_store::query::{Found, PAGE_BYTES, Page};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 const DEFAULT: usize = 50;
@@ -71,48 +72,112 @@ impl Asked {
 
     /// The response for what was found for [`Asked::page`]: where the look ended early, a page that may be
     /// short, and that the next one goes on from.
-    pub fn respond_found<K: Kind, T>(&self, ids: &Ids, found: Found<T>, id: impl Fn(&T) -> String) -> ListResponse<T> {
-        let looked_to = found.looked_to.map(|to| ids.text(K::from_number(to)));
-        let mut page = self.respond(found.rows, id);
-        if let Some(to) = looked_to {
-            page.done = false;
-            match self.back {
-                true => page.prev_iterator = Some(format!("-{to}")),
-                false => page.iterator = Some(to),
+    pub fn respond_found<K: Kind, R, T: Serialize>(
+        &self,
+        ids: &Ids,
+        found: Found<R>,
+        id: impl Fn(&R) -> String,
+        shown: impl Fn(R) -> T,
+    ) -> Written {
+        let mut page = self.begin();
+        for row in found.rows {
+            if !page.push(id(&row), &shown(row)) {
+                break;
             }
         }
-        page
-    }
-
-    /// The response for rows that came for [`Asked::page`].
-    pub fn respond<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> ListResponse<T> {
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        if self.back {
-            rows.reverse();
-        }
-        ListResponse {
-            done: !more && !self.back,
-            iterator: rows.last().map(&id).or_else(|| self.iterator.clone()),
-            prev_iterator: rows.first().map(|row| format!("-{}", id(row))),
-            data: rows,
-        }
+        page.end(found.looked_to.map(|to| ids.text(K::from_number(to))))
     }
 
     /// A page of a listing that is in memory, in ascending order of `id`.
-    pub fn slice<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> ListResponse<T> {
+    pub fn slice<R, T: Serialize>(
+        &self,
+        mut rows: Vec<R>,
+        id: impl Fn(&R) -> String,
+        shown: impl Fn(R) -> T,
+    ) -> Written {
         if !self.ascending {
             rows.reverse();
         }
         let forward =
-            |row: &T, from: &str| if self.ascending { id(row).as_str() > from } else { id(row).as_str() < from };
+            |row: &R, from: &str| if self.ascending { id(row).as_str() > from } else { id(row).as_str() < from };
         if let Some(from) = &self.iterator {
             rows.retain(|row| if self.back { !forward(row, from) && id(row) != *from } else { forward(row, from) });
         }
         if self.back {
             rows.reverse();
         }
-        rows.truncate(self.limit + 1);
-        self.respond(rows, id)
+        let mut page = self.begin();
+        for row in rows {
+            if !page.push(id(&row), &shown(row)) {
+                break;
+            }
+        }
+        page.end(None)
+    }
+
+    pub fn begin(&self) -> Unfinished<'_> {
+        Unfinished { asked: self, rows: vec![], bytes: 0, ends: None, is_full: false }
+    }
+}
+
+/// A page as it is sent: its rows are JSON already.
+pub type Written = ListResponse<Box<RawValue>>;
+
+/// A page whose rows are written one by one, in the order in which they were looked for, until it has its limit or
+/// [`PAGE_BYTES`].
+#[derive(Debug)]
+pub struct Unfinished<'a> {
+    asked: &'a Asked,
+    rows: Vec<Box<RawValue>>,
+    bytes: usize,
+    /// The ids of the first and the last row.
+    ends: Option<(String, String)>,
+    is_full: bool,
+}
+
+impl Unfinished<'_> {
+    /// Adds a row. False: the page is full, and the next one begins with this row.
+    pub fn push(&mut self, id: String, row: &impl Serialize) -> bool {
+        if self.rows.len() >= self.asked.limit {
+            self.is_full = true;
+            return false;
+        }
+        // Our own types, whose keys are strings: writing them as JSON can't fail.
+        let row = serde_json::value::to_raw_value(row).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        self.bytes += row.get().len();
+        if self.bytes > PAGE_BYTES && !self.rows.is_empty() {
+            self.is_full = true;
+            return false;
+        }
+        self.rows.push(row);
+        match &mut self.ends {
+            Some((_, last)) => *last = id,
+            None => self.ends = Some((id.clone(), id)),
+        }
+        true
+    }
+
+    /// The page; `looked_to`: where it ends if all rows found their place, and more may follow.
+    pub fn end(mut self, looked_to: Option<String>) -> Written {
+        let back = self.asked.back;
+        let (mut first, mut last) = self.ends.unzip();
+        if back {
+            self.rows.reverse();
+            std::mem::swap(&mut first, &mut last);
+        }
+        let mut page = ListResponse {
+            data: self.rows,
+            done: !self.is_full && !back,
+            iterator: last.or_else(|| self.asked.iterator.clone()),
+            prev_iterator: first.map(|first| format!("-{first}")),
+        };
+        if let Some(to) = looked_to.filter(|_| !self.is_full) {
+            page.done = false;
+            match back {
+                true => page.prev_iterator = Some(format!("-{to}")),
+                false => page.iterator = Some(to),
+            }
+        }
+        page
     }
 }

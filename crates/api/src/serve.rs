@@ -1,27 +1,44 @@
-//! Taking connections: limits, timeouts, and a graceful end.
+//! Taking connections: limits, timeouts, and an end that no client can put off.
 
+use crate::connections::{Connections, Place};
+use crate::wire::Wire;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Result};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt};
-use tower_http::normalize_path::NormalizePathLayer;
+use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
-const CONNECTIONS: usize = 8_192;
 /// A client has so long to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same on a connection of the reserve.
+const RESERVE_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const HEAD_LIMIT: usize = 64 << 10;
-/// How long requests in flight may take at the end.
-const DRAIN: Duration = Duration::from_secs(20);
+/// Unsent bytes that the kernel holds for a connection, so that it is seen whether a client reads.
+const UNSENT_BYTES: u32 = 128 << 10;
+/// What is answered on a connection of the reserve.
+const HEALTH: &str = "/api/v1/health";
+
+/// What the operator decides about connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub max_connections: usize,
+    /// How long requests in progress may take when the server ends.
+    pub drain: Duration,
+}
 
 /// A bound port.
 #[derive(Debug)]
@@ -37,28 +54,24 @@ impl Listener {
     }
 }
 
-/// Answers requests until `stop` ends; then takes no new connections and finishes what it has.
-pub async fn serve(listener: Listener, router: Router, stop: impl Future<Output = ()>) {
-    let open = Arc::new(Semaphore::new(CONNECTIONS));
-    let graceful = GracefulShutdown::new();
+/// Answers requests until `stop` ends; then takes no new connections and finishes what it has, but no longer than the
+/// limit for that. When this returns, no connection is left.
+pub async fn serve(listener: Listener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+    let connections = Connections::new(limits.max_connections);
+    let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        // Without a place no connection is taken; the kernel's queue holds those that wait.
-        let place = open.clone().acquire_owned();
-        let (place, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             () = &mut stop => break,
-            both = async { (place.await, listener.0.accept().await) } => both,
+            accepted = listener.0.accept() => accepted,
+            Some(_) = tasks.join_next() => continue,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = graceful.watch(connection(stream, router.clone()));
-                tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "a connection ended badly");
-                    }
-                    drop(place);
-                });
-            }
+            Ok((stream, peer)) => match connections.place(peer.ip()) {
+                Some(place) => drop(tasks.spawn(answer(stream, router.clone(), place))),
+                // All are busy, the reserve too: whoever asks again has a better chance than whoever waits.
+                None => tracing::debug!(%peer, "no place for a connection"),
+            },
             Err(error) => {
                 // Out of file descriptors, most likely: others must end before it gets better.
                 tracing::warn!(%error, "could not take a connection");
@@ -67,24 +80,80 @@ pub async fn serve(listener: Listener, router: Router, stop: impl Future<Output 
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not finish in time");
+    connections.close_all();
+    let drained = tokio::time::timeout(limits.drain, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!(connections = tasks.len(), "closing connections whose requests did not finish in time");
+        tasks.shutdown().await;
     }
 }
 
-type Service = hyper_util::service::TowerToHyperService<
-    tower::util::MapRequest<tower_http::normalize_path::NormalizePath<Router>, fn(Request<Incoming>) -> Request<Body>>,
->;
-
-fn connection(stream: TcpStream, router: Router) -> http1::Connection<TokioIo<TcpStream>, Service> {
+/// Serves one connection until it ends or has to.
+async fn answer(stream: TcpStream, router: Router, place: Place) {
     // Small answers: waiting to fill a packet only adds delay.
     let _ = stream.set_nodelay(true);
-    let service = NormalizePathLayer::trim_trailing_slash().layer(router);
-    let to_body: fn(Request<Incoming>) -> Request<Body> = |request| request.map(Body::new);
-    let service = hyper_util::service::TowerToHyperService::new(service.map_request(to_body));
-    http1::Builder::new()
+    let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+    let activity = place.activity.clone();
+    let router = NormalizePathLayer::trim_trailing_slash().layer(router);
+    let is_reserve = place.is_reserve;
+    let service = service_fn(|request: Request<Incoming>| {
+        activity.request_began();
+        let ended = Ended(activity.clone());
+        let router = router.clone();
+        async move {
+            let response = respond(router, request, is_reserve).await;
+            drop(ended);
+            response
+        }
+    });
+    let wire = TokioIo::new(Wire::new(stream, place.activity.clone()));
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .keep_alive(!is_reserve)
+        .header_read_timeout(if is_reserve { RESERVE_HEAD_TIMEOUT } else { HEAD_TIMEOUT })
         .max_buf_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(wire, service);
+    let mut connection = std::pin::pin!(connection);
+    let ended: Result<()> = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = place.activity.closing.notified() => match place.activity.idle_since_ms() {
+            Some(_) => Ok(()),
+            None => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+async fn respond(
+    router: NormalizePath<Router>,
+    request: Request<Incoming>,
+    is_reserve: bool,
+) -> std::result::Result<Response, Infallible> {
+    if is_reserve && request.uri().path() != HEALTH {
+        return Ok(crowded());
+    }
+    router.oneshot(request.map(Body::new)).await
+}
+
+/// All other connections are in use.
+fn crowded() -> Response {
+    let detail = "too many connections are open; use fewer, or try again in a moment";
+    let error = crate::error::ApiError::plain(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
+    let mut response = error.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Notes the end of a request, whether it was answered or given up.
+struct Ended(Arc<crate::wire::Activity>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.request_ended();
+    }
 }

@@ -100,16 +100,35 @@ impl Api {
         Ok(serde_json::from_slice(&reply.body)?)
     }
 
-    async fn create(&self, path: &str, body: Value) -> Result<String, Failure> {
-        let what = || format!("POST {path}");
+    /// The same server, for somebody with this token.
+    pub fn with_token(&self, token: &str) -> Result<Api, Failure> {
+        let authorization = HeaderValue::try_from(format!("Bearer {token}")).map_err(http::Error::from)?;
+        Ok(Api { authorization, ..self.clone() })
+    }
+
+    /// The head of a request as bytes, for one that is never finished; `length`: that of the body it announces.
+    pub fn head(&self, method: &str, path: &str, length: Option<usize>) -> String {
+        let authorization = self.authorization.to_str().unwrap_or_default();
+        let length = length.map_or_else(String::new, |length| format!("content-length: {length}\r\n"));
+        let base = &self.base;
+        format!("{method} {base}{path} HTTP/1.1\r\nhost: bench\r\nauthorization: {authorization}\r\n{length}\r\n")
+    }
+
+    /// Posts, and returns the answer to what succeeded.
+    pub async fn post(&self, path: &str, body: Value) -> Result<Value, Failure> {
         let reply = self.call(Method::POST, path, Some(body)).await?;
         if !reply.status.is_success() {
             let body = String::from_utf8_lossy(&reply.body).into_owned();
-            return Err(Failure::Refused { what: what(), status: reply.status.as_u16(), body });
+            return Err(Failure::Refused { what: format!("POST {path}"), status: reply.status.as_u16(), body });
         }
-        let answer: Value = serde_json::from_slice(&reply.body)?;
+        Ok(serde_json::from_slice(&reply.body)?)
+    }
+
+    async fn create(&self, path: &str, body: Value) -> Result<String, Failure> {
+        let answer = self.post(path, body).await?;
         let id = answer.get("id").and_then(Value::as_str);
-        let id = id.ok_or_else(|| Failure::Answer { what: what(), reason: "the answer names no id".to_owned() })?;
+        let wrong = || Failure::Answer { what: format!("POST {path}"), reason: "the answer names no id".to_owned() };
+        let id = id.ok_or_else(wrong)?;
         Ok(id.to_owned())
     }
 

@@ -17,6 +17,7 @@ Examples:
   cargo run --release -p postrider-bench -- --seconds 30 --phases direct,single --json
   cargo run --release -p postrider-bench -- --phases pending --pending 1000000
   cargo run --release -p postrider-bench -- --phases lists --pending 1000000
+  cargo run --release -p postrider-bench -- --phases neighbours
   cargo run --release -p postrider-bench -- --database postgres://postgres@127.0.0.1:54329
   cargo run --release -p postrider-bench -- --url http://127.0.0.1:8071 --token TOKEN --pid 4711
 
@@ -44,7 +45,7 @@ pub struct Args {
     /// Messages of the phases `pending` and `lists`
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=20_000_000))]
     pub pending: u64,
-    /// What to measure; `pending` and `lists` take minutes and run only when they are named
+    /// What to measure; `pending`, `lists` and `neighbours` take minutes and run only when they are named
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_values = ["direct", "single", "batch", "fanout", "latency"])]
     pub phases: Vec<Phase>,
     /// Print one JSON object instead of tables
@@ -90,6 +91,8 @@ pub enum Phase {
     Pending,
     /// Listings of an application with very many attempts
     Lists,
+    /// One tenant's sends while another one attacks the server
+    Neighbours,
 }
 
 impl Args {
@@ -100,9 +103,10 @@ impl Args {
 
     /// What clap can't express.
     pub fn check(&self) -> Result<(), Failure> {
-        if self.url.is_some() && (self.has(Phase::Pending) || self.has(Phase::Lists)) {
+        if self.url.is_some() && [Phase::Pending, Phase::Lists, Phase::Neighbours].iter().any(|phase| self.has(*phase))
+        {
             return Err(Failure::Usage(
-                "the phases `pending` and `lists` want a server of their own, so they can't be used with --url".into(),
+                "the phases `pending`, `lists` and `neighbours` need a server of their own; leave --url out".into(),
             ));
         }
         Ok(())

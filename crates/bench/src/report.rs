@@ -26,6 +26,7 @@ pub struct Report {
     pub latency: Option<Latency>,
     pub pending: Option<Pending>,
     pub lists: Option<Lists>,
+    pub neighbours: Option<Neighbours>,
 }
 
 /// What it was measured with.
@@ -126,6 +127,25 @@ pub struct Listed {
     pub took: Option<Spread>,
 }
 
+/// How long one tenant's sends took before another one attacked the server, and during it.
+#[derive(Debug, Serialize)]
+pub struct Neighbours {
+    /// Before each attack and during it.
+    pub sends: usize,
+    pub attacks: Vec<Attacked>,
+}
+
+/// One attack.
+#[derive(Debug, Serialize)]
+pub struct Attacked {
+    pub attack: &'static str,
+    pub before: Option<Spread>,
+    pub during: Option<Spread>,
+    /// Sends during the attack that were refused or took too long.
+    pub failed: u64,
+    pub peak_memory_bytes: Option<u64>,
+}
+
 impl From<&Args> for Settings {
     fn from(args: &Args) -> Settings {
         Settings {
@@ -162,6 +182,7 @@ impl Report {
             latency: None,
             pending: None,
             lists: None,
+            neighbours: None,
         }
     }
 
@@ -201,6 +222,9 @@ impl Display for Report {
         }
         if let Some(lists) = &self.lists {
             lists.fmt(out)?;
+        }
+        if let Some(neighbours) = &self.neighbours {
+            neighbours.fmt(out)?;
         }
         Ok(())
     }
@@ -300,6 +324,30 @@ impl Display for Lists {
         for Listed { what, took } in &self.listed {
             let ms = |value: fn(Spread) -> f64| took.map_or_else(unknown, |took| format!("{:.2} ms", value(took)));
             writeln!(out, "  {what:<26}{:>12}{:>12}{:>12}", ms(|s| s.p50_ms), ms(|s| s.p99_ms), ms(|s| s.max_ms))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Neighbours {
+    fn fmt(&self, out: &mut Formatter<'_>) -> Result {
+        let columns = ["before p50", "p99", "during p50", "p99", "failed", "peak memory"];
+        let columns: String = columns.iter().map(|column| format!("{column:>13}")).collect();
+        writeln!(out, "\n  {:<18}{columns}", "Sends beside")?;
+        for Attacked { attack, before, during, failed, peak_memory_bytes } in &self.attacks {
+            let ms = |spread: &Option<Spread>, value: fn(Spread) -> f64| {
+                spread.map_or_else(unknown, |spread| format!("{:.2} ms", value(spread)))
+            };
+            let values = [
+                ms(before, |s| s.p50_ms),
+                ms(before, |s| s.p99_ms),
+                ms(during, |s| s.p50_ms),
+                ms(during, |s| s.p99_ms),
+                grouped(*failed),
+                memory(*peak_memory_bytes),
+            ];
+            let values: String = values.iter().map(|value| format!("{value:>13}")).collect();
+            writeln!(out, "  {attack:<18}{values}")?;
         }
         Ok(())
     }

@@ -13,9 +13,34 @@ const MOST_CONDITIONS: usize = 256;
 const OPERATORS: &str =
     "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $startsWith, $endsWith, $contains, $and, $or, $not";
 
-/// A filter that was checked.
+/// A filter that was checked, ready to be compared with payloads.
 #[derive(Clone, Debug)]
-pub struct PayloadFilter(Condition);
+pub struct PayloadFilter {
+    condition: Condition,
+    terms: usize,
+}
+
+/// Steps that comparing may still take. One is about a nanosecond of work: nodes that are visited and bytes that are
+/// compared are counted, so the same filter and payload always take the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steps(pub u64);
+
+/// The steps are used up.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the filter needs too much work")]
+pub struct OutOfSteps;
+
+impl Steps {
+    fn take(&mut self, steps: usize) -> Result<(), OutOfSteps> {
+        self.0 = self.0.checked_sub(steps as u64).ok_or(OutOfSteps)?;
+        Ok(())
+    }
+}
+
+/// What visiting a condition, finding a field and comparing a value take at least.
+const VISIT: usize = 20;
+/// What comparing two numbers takes beside their digits.
+const NUMBERS: usize = 200;
 
 /// What is wrong with a filter, where, and what would be right.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -53,12 +78,21 @@ impl PayloadFilter {
     /// The first mistake.
     pub fn parse(json: &Value) -> Result<PayloadFilter, FilterProblem> {
         let mut left = MOST_CONDITIONS;
-        conditions(json, &[], "", DEEPEST, &mut left).map(PayloadFilter)
+        let condition = conditions(json, &[], "", DEEPEST, &mut left)?;
+        Ok(PayloadFilter { condition, terms: MOST_CONDITIONS - left })
+    }
+
+    /// Its conditions and values.
+    pub fn terms(&self) -> usize {
+        self.terms
     }
 
     /// Whether a payload passes. Numbers compare exactly, never as texts.
-    pub fn matches(&self, payload: &Value) -> bool {
-        self.0.holds(payload)
+    ///
+    /// # Errors
+    /// It would take more steps than are left.
+    pub fn matches(&self, payload: &Value, steps: &mut Steps) -> Result<bool, OutOfSteps> {
+        self.condition.holds(payload, steps)
     }
 }
 
@@ -162,75 +196,132 @@ fn operation(
     Ok(Condition::Field(field.to_vec(), test))
 }
 
+type Holds = Result<bool, OutOfSteps>;
+
+/// Whether one of them holds; the rest is not looked at.
+fn any<T>(parts: &[T], mut holds: impl FnMut(&T) -> Holds) -> Holds {
+    for part in parts {
+        if holds(part)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 impl Condition {
-    fn holds(&self, payload: &Value) -> bool {
+    fn holds(&self, payload: &Value, steps: &mut Steps) -> Holds {
+        steps.take(VISIT)?;
         match self {
-            Condition::All(parts) => parts.iter().all(|part| part.holds(payload)),
-            Condition::Any(parts) => parts.iter().any(|part| part.holds(payload)),
-            Condition::Not(part) => !part.holds(payload),
-            Condition::Field(path, test) => test.holds(find(payload, path)),
+            Condition::All(parts) => any(parts, |part| Ok(!part.holds(payload, steps)?)).map(|fails| !fails),
+            Condition::Any(parts) => any(parts, |part| part.holds(payload, steps)),
+            Condition::Not(part) => part.holds(payload, steps).map(|holds| !holds),
+            Condition::Field(path, test) => test.holds(find(payload, path, steps)?, steps),
         }
     }
 }
 
 /// The value at a path; a number steps into a list.
-fn find<'a>(payload: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter().try_fold(payload, |value, step| match value {
-        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        other => other.get(step),
-    })
+fn find<'a>(payload: &'a Value, path: &[String], steps: &mut Steps) -> Result<Option<&'a Value>, OutOfSteps> {
+    let mut value = payload;
+    for step in path {
+        steps.take(VISIT + step.len())?;
+        let next = match value {
+            Value::Array(items) => step.parse::<usize>().ok().and_then(|place| items.get(place)),
+            other => other.get(step),
+        };
+        let Some(next) = next else { return Ok(None) };
+        value = next;
+    }
+    Ok(Some(value))
 }
 
 impl Test {
-    fn holds(&self, value: Option<&Value>) -> bool {
+    fn holds(&self, value: Option<&Value>, steps: &mut Steps) -> Holds {
+        steps.take(VISIT)?;
         let text = value.and_then(Value::as_str);
+        let same = |wanted: &Value, steps: &mut Steps| same(value.unwrap_or(&Value::Null), wanted, steps);
         match self {
-            Test::Eq(wanted) => value.unwrap_or(&Value::Null).same(wanted),
-            Test::Order(wanted, test) => value.and_then(|value| compare(value, wanted)).is_some_and(test),
-            Test::In(wanted) => wanted.iter().any(|wanted| value.unwrap_or(&Value::Null).same(wanted)),
-            Test::Exists(wanted) => value.is_some() == *wanted,
-            Test::StartsWith(start) => text.is_some_and(|text| text.starts_with(start)),
-            Test::EndsWith(end) => text.is_some_and(|text| text.ends_with(end)),
+            Test::Eq(wanted) => same(wanted, steps),
+            Test::Order(wanted, test) => match value {
+                Some(value) => Ok(compare(value, wanted, steps)?.is_some_and(test)),
+                None => Ok(false),
+            },
+            Test::In(wanted) => any(wanted, |wanted| same(wanted, steps)),
+            Test::Exists(wanted) => Ok(value.is_some() == *wanted),
+            Test::StartsWith(start) => {
+                steps.take(start.len())?;
+                Ok(text.is_some_and(|text| text.starts_with(start)))
+            }
+            Test::EndsWith(end) => {
+                steps.take(end.len())?;
+                Ok(text.is_some_and(|text| text.ends_with(end)))
+            }
             Test::Contains(wanted) => match (value, wanted) {
-                (Some(Value::String(text)), Value::String(part)) => text.contains(part),
-                (Some(Value::Array(items)), wanted) => items.iter().any(|item| item.same(wanted)),
-                _ => false,
+                (Some(Value::String(text)), Value::String(part)) => {
+                    // Several bytes are compared at once.
+                    steps.take(text.len() / 2 + part.len())?;
+                    Ok(text.contains(part))
+                }
+                (Some(Value::Array(items)), wanted) => any(items, |item| self::same(item, wanted, steps)),
+                _ => Ok(false),
             },
         }
     }
 }
 
 /// Equality by value: `1`, `1.0` and `1.00` are one number, however they were written.
-trait Same {
-    fn same(&self, other: &Self) -> bool;
-}
-
-impl Same for Value {
-    fn same(&self, other: &Value) -> bool {
-        match (self, other) {
-            (Value::Number(one), Value::Number(two)) => numbers(one, two).is_eq(),
-            (Value::Array(one), Value::Array(two)) => {
-                one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.same(two))
+fn same(one: &Value, two: &Value, steps: &mut Steps) -> Holds {
+    steps.take(VISIT)?;
+    match (one, two) {
+        (Value::Number(one), Value::Number(two)) => Ok(numbers(one, two, steps)?.is_eq()),
+        (Value::Array(one), Value::Array(two)) => {
+            if one.len() != two.len() {
+                return Ok(false);
             }
-            (Value::Object(one), Value::Object(two)) => {
-                one.len() == two.len() && one.iter().all(|(key, one)| two.get(key).is_some_and(|two| one.same(two)))
+            for (one, two) in one.iter().zip(two) {
+                if !same(one, two, steps)? {
+                    return Ok(false);
+                }
             }
-            (one, two) => one == two,
+            Ok(true)
         }
+        (Value::Object(one), Value::Object(two)) => {
+            if one.len() != two.len() {
+                return Ok(false);
+            }
+            for (key, one) in one {
+                steps.take(VISIT + key.len())?;
+                match two.get(key) {
+                    Some(two) if same(one, two, steps)? => {}
+                    Some(_) | None => return Ok(false),
+                }
+            }
+            Ok(true)
+        }
+        (Value::String(one), Value::String(two)) => {
+            steps.take(one.len().min(two.len()) / 8)?;
+            Ok(one == two)
+        }
+        (one, two) => Ok(one == two),
     }
 }
 
-fn compare(value: &Value, wanted: &Value) -> Option<Ordering> {
+fn compare(value: &Value, wanted: &Value, steps: &mut Steps) -> Result<Option<Ordering>, OutOfSteps> {
     match (value, wanted) {
-        (Value::Number(one), Value::Number(two)) => Some(numbers(one, two)),
-        (Value::String(one), Value::String(two)) => Some(one.cmp(two)),
-        _ => None,
+        (Value::Number(one), Value::Number(two)) => numbers(one, two, steps).map(Some),
+        (Value::String(one), Value::String(two)) => {
+            steps.take(one.len().min(two.len()) / 8)?;
+            Ok(Some(one.cmp(two)))
+        }
+        _ => Ok(None),
     }
 }
 
 /// Exactly, however long they are and however they were written.
-fn numbers(one: &Number, two: &Number) -> Ordering {
-    Decimal::parse(&one.to_string()).cmp(&Decimal::parse(&two.to_string()))
+fn numbers(one: &Number, two: &Number, steps: &mut Steps) -> Result<Ordering, OutOfSteps> {
+    let (one, two) = (one.to_string(), two.to_string());
+    steps.take(NUMBERS + 4 * (one.len() + two.len()))?;
+    Ok(Decimal::parse(&one).cmp(&Decimal::parse(&two)))
 }
 
 #[cfg(test)]
@@ -239,7 +330,22 @@ mod tests {
     use serde_json::json;
 
     fn matches(filter: Value, payload: Value) -> bool {
-        PayloadFilter::parse(&filter).unwrap().matches(&payload)
+        PayloadFilter::parse(&filter).unwrap().matches(&payload, &mut Steps(1_000_000)).unwrap()
+    }
+
+    #[test]
+    fn what_takes_too_many_steps_is_an_error_and_no_answer() {
+        let filter = PayloadFilter::parse(&json!({"text": {"$contains": "needle"}, "list": {"$contains": 7}})).unwrap();
+        assert_eq!(filter.terms(), 4);
+        let payload = json!({"text": "x".repeat(100_000) + "needle", "list": vec![1; 1_000]});
+        let needed = 1_000_000 - {
+            let mut steps = Steps(1_000_000);
+            assert_eq!(filter.matches(&payload, &mut steps), Ok(false));
+            steps.0
+        };
+        assert!(needed > 250_000, "{needed}");
+        assert_eq!(filter.matches(&payload, &mut Steps(needed)), Ok(false));
+        assert_eq!(filter.matches(&payload, &mut Steps(needed - 1)), Err(OutOfSteps));
     }
 
     #[test]
@@ -281,7 +387,9 @@ mod tests {
     fn numbers_compare_as_numbers_of_any_length() {
         let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         let payload = parse(r#"{"id": 12345678901234567890123, "n": 9007199254740993, "price": 1.50, "text": "10"}"#);
-        let holds = |filter: &str| PayloadFilter::parse(&parse(filter)).unwrap().matches(&payload);
+        let holds = |filter: &str| {
+            PayloadFilter::parse(&parse(filter)).unwrap().matches(&payload, &mut Steps(1_000_000)).unwrap()
+        };
         assert!(holds(r#"{"id": 12345678901234567890123}"#) && !holds(r#"{"id": 12345678901234567890124}"#));
         assert!(holds(r#"{"n": {"$gt": 9007199254740992.0}}"#) && !holds(r#"{"n": 9007199254740992}"#));
         assert!(holds(r#"{"price": {"$in": [1.5]}}"#) && holds(r#"{"price": {"$lt": 1.500001}}"#));

@@ -82,7 +82,7 @@ mod view;
 pub use book::{Book, Shipped, shipped};
 pub use contract::{Contract, DisableRules, TimeoutRule, UrlRules};
 pub use events::{Events, FilterKind};
-pub use filter::{FilterProblem, PayloadFilter};
+pub use filter::{FilterProblem, OutOfSteps, PayloadFilter, Steps};
 pub use judge::{Answer, Judgement, Outcome};
 pub use problem::Problem;
 pub use render::{RenderError, Request};

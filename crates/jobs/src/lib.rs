@@ -25,6 +25,7 @@ use postrider_accept::Accept;
 use postrider_store::StoreError;
 use postrider_store::config::Endpoint;
 use postrider_store::task::{Task, TaskKind, TaskStatus, Work};
+use std::sync::Arc;
 
 /// What a slice found.
 struct Slice {
@@ -49,7 +50,7 @@ async fn slice(accept: &Accept, task: &Task) -> Result<Slice, StoreError> {
     }
 }
 
-async fn look(accept: &Accept, task: &Task, endpoint: &Endpoint) -> Result<Slice, StoreError> {
+async fn look(accept: &Accept, task: &Task, endpoint: &Arc<Endpoint>) -> Result<Slice, StoreError> {
     let mut slice = match task.kind {
         TaskKind::Recover => recover::slice(accept.store(), task).await,
         TaskKind::BulkReplay => bulk::slice(accept, task).await,

@@ -16,8 +16,9 @@ pub async fn slice(store: &Store, task: &Task) -> Result<Slice, StoreError> {
         task.progress.total = Some(store.messages_between(task.app, (task.cursor + 1, end)).await?);
     }
     let page = Page { limit: SLICE, after: Some(task.cursor), ascending: true, content: false };
-    let found = store.messages(task.app, None, MessageFilter::default(), page).await?.rows;
-    let done = found.len() < SLICE || found.last().is_some_and(|message| message.id.0 >= end);
+    let found = store.messages(task.app, None, MessageFilter::default(), page).await?;
+    let (is_cut, found) = (found.looked_to.is_some(), found.rows);
+    let done = (found.len() < SLICE && !is_cut) || found.last().is_some_and(|message| message.id.0 >= end);
     let ids: Vec<_> = found.iter().map(|message| message.id).filter(|id| id.0 < end).collect();
     let cursor = ids.last().map_or(task.cursor, |id| id.0);
     Ok(advanced(&task, ids.len(), cursor, Work::Purge(ids), done))

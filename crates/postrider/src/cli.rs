@@ -107,4 +107,12 @@ pub struct ServeArgs {
     /// Sender of those mails, as 'Hooks <hooks@example.com>'
     #[arg(long, env = "POSTRIDER_MAIL_FROM", value_name = "ADDRESS")]
     pub mail_from: Option<String>,
+    /// Connections to the API that are open at once, 16 to 1000000; one client address has at most half of them.
+    /// At the limit, the connection that is idle for longest is closed [default: 8192]
+    #[arg(long, env = "POSTRIDER_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+    /// How long requests in progress may take when the server stops, in seconds, up to 3600; those that
+    /// take longer are aborted [default: 20]
+    #[arg(long, env = "POSTRIDER_DRAIN_SECONDS", value_name = "SECONDS")]
+    pub drain_seconds: Option<u64>,
 }

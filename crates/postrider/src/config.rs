@@ -35,7 +35,16 @@ pub struct Config {
     pub graphql: Option<GraphQlConfig>,
     /// `None`: nobody is told of failures by mail.
     pub mail: Option<MailConfig>,
+    /// Connections that the API has open at once.
+    pub max_connections: usize,
+    /// How long requests in progress may take when the server ends.
+    pub drain_seconds: u64,
 }
+
+/// [`Config::max_connections`] where nothing is said.
+pub const MAX_CONNECTIONS: usize = 8_192;
+/// [`Config::drain_seconds`] where nothing is said.
+pub const DRAIN_SECONDS: u64 = 20;
 
 /// How people are told of failures.
 #[derive(Clone, Debug)]
@@ -74,6 +83,10 @@ pub enum ConfigError {
     NoSender,
     #[error("[mail] interval_minutes in postrider.toml must be 1 to 10080 (a week)")]
     MailInterval,
+    #[error("max connections must be 16 to 1000000, not {0}")]
+    MaxConnections(usize),
+    #[error("drain seconds must be at most 3600, not {0}")]
+    DrainSeconds(u64),
     #[error("[retention] in postrider.toml: {0}")]
     Retention(String),
 }
@@ -91,6 +104,8 @@ struct File {
     contracts: Option<PathBuf>,
     dns: Option<SocketAddr>,
     ca_file: Option<PathBuf>,
+    max_connections: Option<usize>,
+    drain_seconds: Option<u64>,
     contract: BTreeMap<String, BTreeMap<String, String>>,
     graphql: GraphQlFile,
     mail: MailFile,
@@ -182,6 +197,14 @@ impl Config {
             from: args.mail_from.or(file.mail.from),
             interval_minutes: file.mail.interval_minutes,
         };
+        let max_connections = args.max_connections.or(file.max_connections).unwrap_or(MAX_CONNECTIONS);
+        if !(16..=1_000_000).contains(&max_connections) {
+            return Err(ConfigError::MaxConnections(max_connections));
+        }
+        let drain_seconds = args.drain_seconds.or(file.drain_seconds).unwrap_or(DRAIN_SECONDS);
+        if drain_seconds > 3_600 {
+            return Err(ConfigError::DrainSeconds(drain_seconds));
+        }
         let graphql_url = args.graphql_url.or(file.graphql.url);
         if let Some(url) = graphql_url.as_ref().filter(|url| !is_web(url)) {
             return Err(ConfigError::GraphQlUrl(url.clone()));
@@ -203,6 +226,8 @@ impl Config {
             ca_file,
             graphql,
             mail: mail.decided()?,
+            max_connections,
+            drain_seconds,
             retention: file.retention.decided()?,
             contract_settings: file.contract,
         })

@@ -3,8 +3,8 @@
 use crate::config::{Config, GraphQlConfig};
 use crate::keys::{KeyError, check_api_key};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use postrider_accept::{Accept, AcceptMetrics, FIRST_ENV, MadeKey, Refusal, Rules};
-use postrider_api::{Api, Listener, serve};
+use postrider_accept::{Accept, AcceptMetrics, Compute, FIRST_ENV, MadeKey, Refusal, Rules, Workers};
+use postrider_api::{Api, Limits, Listener, serve};
 use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
 use postrider_delivery::{Composer, Delivery, DeliveryMetrics, GraphQl, NoticeOptions, Notices, Renderer};
@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,7 +50,7 @@ pub enum StartError {
     ContractDir { dir: String, reason: String },
     #[error("{name:?} is not a contract; there are {known}")]
     NoSuchContract { name: String, known: String },
-    #[error("could not start the threads for templates: {0}")]
+    #[error("could not start threads: {0}")]
     Threads(std::io::Error),
     #[error("the first API key could not be stored: {0}")]
     FirstKey(#[from] Refusal),
@@ -143,13 +144,14 @@ impl Server {
             clock: clock.clone(),
             metrics: DeliveryMetrics::register(&mut registry),
         });
+        let workers = Workers { templates, compute: Compute::start().map_err(StartError::Threads)? };
         let rules = Rules {
             default_contract: config.default_contract,
             relax_contracts: config.relax_contracts,
             retention: config.retention,
             payload_queries,
         };
-        let accept = Accept::new(store, contracts, clock, rules, templates, AcceptMetrics::register(&mut registry));
+        let accept = Accept::new(store, contracts, clock, rules, workers, AcceptMetrics::register(&mut registry));
         let first_key = first_key(&accept, api_key).await?;
         let jobs = Jobs::start(accept.clone());
         let operations = Operations::start(accept.clone(), happened);
@@ -158,13 +160,16 @@ impl Server {
         let router = Api::new(accept.clone(), composer, delivery.circuits(), Arc::new(registry), config.public_url)
             .router()
             .merge(postrider_dashboard::routes());
+        let limits =
+            Limits { max_connections: config.max_connections, drain: Duration::from_secs(config.drain_seconds) };
         let http = tokio::spawn(async move {
-            serve(listener, router, async { drop(stopped.await) }).await;
+            serve(listener, router, limits, async { drop(stopped.await) }).await;
         });
         Ok(Server { address, accept, first_key, stop, http, delivery, jobs, operations, writer: feed.writer })
     }
 
-    /// Stops accepting, finishes what is under way, and returns when all of it is on disk.
+    /// Stops accepting, finishes what is under way, and returns when all of it is on disk. Requests that do not finish
+    /// within [`Config::drain_seconds`] are given up, so that no client can hold the store open.
     pub async fn drain(self) {
         let _ = self.stop.send(());
         let _ = self.http.await;

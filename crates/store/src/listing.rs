@@ -4,7 +4,7 @@
 //! a limited number of rows ([`LOOKED_AT`]), so a page takes no longer where nothing is found.
 
 use crate::id::{AppId, EndpointId};
-use crate::query::{AttemptFilter, AttemptsOf, LOOKED_AT, MessageFilter, Page, TaskFilter};
+use crate::query::{AttemptFilter, AttemptsOf, LOOKED_AT, MessageFilter, PAGE_BYTES, Page, TaskFilter};
 
 /// In which words to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub struct Sql {
 #[derive(Clone, Debug)]
 pub struct Listing {
     dialect: Dialect,
+    /// The last of them is how many bytes the row has.
     columns: String,
     table: &'static str,
     /// What of another table the filters need.
@@ -93,7 +94,8 @@ impl Listing {
         }
     }
 
-    /// Which rows of the page there are; none of them beyond `looked_to`.
+    /// Which rows of the page there are; none of them beyond `looked_to`. PostgreSQL is told of [`PAGE_BYTES`]; what
+    /// SQLite finds is read only so far.
     pub fn rows(&self, looked_to: Option<i64>) -> Sql {
         let mut sql = self.select(&self.columns, self.join);
         for (condition, values) in &self.filters {
@@ -104,7 +106,13 @@ impl Listing {
             self.and(&mut sql, &format!("{} {until} ?", self.id), vec![to.into()]);
         }
         self.order(&mut sql, self.page.limit, 0);
-        sql
+        match self.dialect {
+            Dialect::Sqlite => sql,
+            Dialect::Postgres => {
+                let order = if self.page.ascending { "id ASC" } else { "id DESC" };
+                Sql { text: within_bytes(&sql.text, order), ..sql }
+            }
+        }
     }
 
     /// The last id that is looked at for this page, if there is so much.
@@ -147,6 +155,16 @@ impl Listing {
     }
 }
 
+/// Of the rows of a PostgreSQL query whose last column is `row_bytes`, those that make up a page of [`PAGE_BYTES`], with
+/// two columns more: the bytes up to here, and how many rows there are altogether. Only the sizes of the others are read.
+pub fn within_bytes(rows: &str, order: &str) -> String {
+    format!(
+        "SELECT * FROM (SELECT *, sum(row_bytes) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS bytes_so_far, \
+         count(*) OVER () AS found FROM ({rows}) looked_at) sized \
+         WHERE bytes_so_far <= {PAGE_BYTES} OR bytes_so_far = row_bytes ORDER BY {order}"
+    )
+}
+
 impl From<i64> for Value {
     fn from(value: i64) -> Value {
         Value::Int(value)
@@ -166,6 +184,26 @@ pub fn message_columns(dialect: Dialect, content: bool) -> String {
         "m.id, m.app, m.event_type, m.event_id, m.channels, m.tags, m.endpoints, m.created_ms, {payload}, m.deliver_ms, \
          m.chain"
     )
+}
+
+/// How many bytes of a message are read.
+pub fn message_bytes(content: bool) -> &'static str {
+    match content {
+        true => "coalesce(octet_length(m.payload) + octet_length(m.endpoints), 0) AS row_bytes",
+        false => "octet_length(m.endpoints) AS row_bytes",
+    }
+}
+
+fn attempt_bytes(content: bool) -> &'static str {
+    match content {
+        true => {
+            "octet_length(a.response) + coalesce(octet_length(a.reply), 0) + octet_length(a.url) \
+             + coalesce(octet_length(a.error), 0) AS row_bytes"
+        }
+        false => {
+            "coalesce(octet_length(a.reply), 0) + octet_length(a.url) + coalesce(octet_length(a.error), 0) AS row_bytes"
+        }
+    }
 }
 
 /// What an attempt is read from.
@@ -200,7 +238,7 @@ pub fn messages(
     filter: &MessageFilter,
     page: Page,
 ) -> (Listing, bool) {
-    let columns = message_columns(dialect, page.content);
+    let columns = format!("{}, {}", message_columns(dialect, page.content), message_bytes(page.content));
     let mut listing = Listing::new(dialect, "messages m", "m.id", columns, page);
     listing.within("m.app = ?", app.0);
     listing.ids(filter);
@@ -218,7 +256,8 @@ pub fn messages(
 
 /// Attempts, and whether rows have to be looked at one by one.
 pub fn attempts(dialect: Dialect, of: AttemptsOf, filter: &AttemptFilter, page: Page) -> (Listing, bool) {
-    let mut listing = Listing::new(dialect, "attempts a", "a.id", attempt_columns(dialect, page.content), page);
+    let columns = format!("{}, {}", attempt_columns(dialect, page.content), attempt_bytes(page.content));
+    let mut listing = Listing::new(dialect, "attempts a", "a.id", columns, page);
     if filter.messages.is_selective() {
         listing.join = " LEFT JOIN messages m ON m.id = a.message";
     }
@@ -255,7 +294,8 @@ pub fn attempts(dialect: Dialect, of: AttemptsOf, filter: &AttemptFilter, page: 
 
 /// Jobs of an environment. Few enough that no filter needs an index.
 pub fn tasks(dialect: Dialect, filter: &TaskFilter, page: Page) -> Listing {
-    let mut listing = Listing::new(dialect, "tasks", "id", TASK_COLUMNS.to_owned(), page);
+    let columns = format!("{TASK_COLUMNS}, octet_length(input) + octet_length(progress) AS row_bytes");
+    let mut listing = Listing::new(dialect, "tasks", "id", columns, page);
     listing.within("env = ?", filter.env.0);
     listing.ids(&MessageFilter::default());
     if let Some(kind) = filter.kind {

@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::id::{EndpointId, MessageId, first_of_ms};
 use crate::message::Message;
+use crate::query::Found;
 use crate::{Readers, Store, sqlite};
 
 /// A message to be pulled, at its place in the order of commits.
@@ -15,8 +16,8 @@ pub struct Polled {
 }
 
 impl Store {
-    /// What an endpoint has after a position, at most `limit` of it.
-    pub async fn polled(&self, endpoint: EndpointId, after: i64, limit: usize) -> Result<Vec<Polled>, StoreError> {
+    /// What an endpoint has after a position, at most `limit` of it, and less where that is large.
+    pub async fn polled(&self, endpoint: EndpointId, after: i64, limit: usize) -> Result<Found<Polled>, StoreError> {
         match &self.readers {
             Readers::Sqlite(threads) => {
                 threads.read(move |conn| sqlite::poll::polled(conn, endpoint, after, limit)).await

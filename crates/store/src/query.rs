@@ -7,6 +7,8 @@ use crate::task::{TaskKind, TaskStatus};
 const LATE_MS: i64 = 600_000;
 /// Rows that a filter looks at for one page; what it has not found then is on the next one.
 pub(crate) const LOOKED_AT: usize = 5_000;
+/// Bytes of content after which a page ends before its limit. A page has at least one row, however large.
+pub const PAGE_BYTES: usize = 4 << 20;
 
 /// A page of a listing by id. `after` is the id where the last page ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,8 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found<T> {
     pub rows: Vec<T>,
-    /// The id up to which it was looked, where that ended before the page was full and more may follow.
+    /// The id up to which it was looked, where that ended before the page was full and more may follow: a filter looked
+    /// at many rows, or the rows are large.
     pub looked_to: Option<i64>,
 }
 

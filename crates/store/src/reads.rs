@@ -228,7 +228,7 @@ impl Store {
         }
     }
 
-    pub async fn tasks(&self, filter: TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
+    pub async fn tasks(&self, filter: TaskFilter, page: Page) -> Result<Found<Task>, StoreError> {
         match &self.readers {
             Readers::Sqlite(threads) => threads.read(move |conn| sqlite::task::tasks(conn, &filter, page)).await,
             Readers::Postgres(reads) => reads.tasks(&filter, page).await,

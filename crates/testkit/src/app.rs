@@ -2,7 +2,7 @@
 
 use crate::database;
 use postrider::Server;
-use postrider::config::{Config, GraphQlConfig, MailConfig};
+use postrider::config::{self, Config, GraphQlConfig, MailConfig};
 use postrider_clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -88,6 +88,8 @@ impl Start {
             allow_networks: self.allow.iter().map(|net| net.parse().unwrap()).collect(),
             public_url: None,
             relax_contracts: self.relax_contracts,
+            max_connections: config::MAX_CONNECTIONS,
+            drain_seconds: config::DRAIN_SECONDS,
             default_contract: "standard".to_owned(),
             contracts: self.contracts,
             dns: self.dns,

@@ -19,4 +19,5 @@ pub mod network;
 pub mod packages;
 pub mod postgres;
 pub mod process;
+pub mod raw;
 pub mod receiver;

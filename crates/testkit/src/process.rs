@@ -139,11 +139,20 @@ impl Process {
         status.unwrap()
     }
 
-    /// Resident memory, in MiB.
+    /// The most memory that was resident so far, in MiB.
     pub fn memory_mib(&self) -> u64 {
+        self.status_mib("VmHWM:")
+    }
+
+    /// Memory that is resident now, in MiB.
+    pub fn memory_now_mib(&self) -> u64 {
+        self.status_mib("VmRSS:")
+    }
+
+    fn status_mib(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        peak.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() / 1_024
+        let value = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        value.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() / 1_024
     }
 }
 

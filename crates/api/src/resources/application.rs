@@ -7,7 +7,7 @@ use crate::auth::{Auth, LookAround, LookIn, Manage};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
 use crate::text::Uid;
@@ -187,23 +187,13 @@ impl Wanted {
         ("exclude_apps_with_disabled_endpoints" = Option<bool>, Query),
         ("exclude_apps_with_svix_play_endpoints" = Option<bool>, Query)),
     responses((status = 200, body = ListResponse<ApplicationOut>), Errors))]
-async fn list(
-    State(api): State<Api>,
-    auth: Auth<LookAround>,
-    query: Query,
-) -> Result<Json<ListResponse<ApplicationOut>>, ApiError> {
+async fn list(State(api): State<Api>, auth: Auth<LookAround>, query: Query) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, false)?;
     let ids = api.accept.store().ids();
     let wanted = Wanted::from_query(&query)?;
     let apps = api.accept.store().directory().apps(auth.0.env);
     let apps = apps.into_iter().filter(|entry| !is_operational(entry) && wanted.has(entry)).collect();
-    let page = asked.slice(apps, |entry| ids.text(entry.app.id));
-    Ok(Json(ListResponse {
-        data: page.data.iter().map(|entry| shown(ids, &entry.app)).collect(),
-        done: page.done,
-        iterator: page.iterator,
-        prev_iterator: page.prev_iterator,
-    }))
+    Ok(Json(asked.slice(apps, |entry| ids.text(entry.app.id), |entry| shown(ids, &entry.app))))
 }
 
 /// Create Application

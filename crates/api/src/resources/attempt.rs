@@ -6,18 +6,18 @@ use crate::Api;
 use crate::auth::{Auth, LookIn, Resend};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{MessageParams, PageParams, StatusClassParams, StatusParams, numbers};
 use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use postrider_accept::Refusal;
+use postrider_accept::{Caller, Refusal};
 use postrider_store::Ids;
 use postrider_store::id::AttemptId;
 use postrider_store::message::Attempt;
-use postrider_store::query::{AttemptFilter, AttemptsOf, Found, Page};
+use postrider_store::query::{AttemptFilter, AttemptsOf, Page};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -124,21 +124,34 @@ fn attempt_filter(query: &Query) -> Result<AttemptFilter, ApiError> {
     })
 }
 
+/// A page of attempts; `with_msg`: with the message of each.
 async fn page_of(
-    api: &Api,
+    (api, caller): (&Api, Caller),
     of: AttemptsOf,
     filter: AttemptFilter,
     query: &Query,
-) -> Result<ListResponse<MessageAttemptOut>, ApiError> {
+    with_msg: bool,
+) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(query, false)?;
     let content = query.flag("with_content")?.unwrap_or(true);
     let expanded = query.flag("expanded_statuses")?.unwrap_or(false);
     let store = api.accept.store();
     let page = Page { content, ..asked.page::<AttemptId>(store.ids())? };
+    let _room = api.memory.room_for_page(caller).await?;
     let found = store.attempts(of, filter, page).await?;
-    let rows = found.rows.into_iter().map(|attempt| shown(store.ids(), attempt, expanded)).collect();
-    let found = Found { rows, looked_to: found.looked_to };
-    Ok(asked.respond_found::<AttemptId, _>(store.ids(), found, |attempt: &MessageAttemptOut| attempt.id.clone()))
+    let mut page = asked.begin();
+    for attempt in found.rows {
+        let (id, message) = (store.ids().text(attempt.id), attempt.message);
+        let mut row = shown(store.ids(), attempt, expanded);
+        if with_msg && let Some(message) = store.message_by_id(message).await? {
+            row.msg = Some(message::shown_whole(api, caller, message).await?);
+        }
+        if !page.push(id, &row) {
+            break;
+        }
+    }
+    let looked_to = found.looked_to.map(|to| store.ids().text(AttemptId(to)));
+    Ok(Json(page.end(looked_to)))
 }
 
 /// List Attempts By Msg
@@ -153,13 +166,13 @@ async fn by_message(
     auth: Auth<LookIn>,
     Path((app, message)): Path<(String, String)>,
     query: Query,
-) -> Result<Json<ListResponse<MessageAttemptOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let message = api.accept.message(auth.0, &app, &message).await?;
     let mut filter = attempt_filter(&query)?;
     if let Some(endpoint) = query.text("endpoint_id") {
         filter.endpoint = Some(api.accept.endpoint(auth.0, &app, endpoint)?.1.id);
     }
-    Ok(Json(page_of(&api, AttemptsOf::Message(message.id), filter, &query).await?))
+    page_of((&api, auth.0), AttemptsOf::Message(message.id), filter, &query, false).await
 }
 
 /// List Attempts By Endpoint
@@ -174,17 +187,10 @@ async fn by_endpoint(
     auth: Auth<LookIn>,
     Path((app, endpoint)): Path<(String, String)>,
     query: Query,
-) -> Result<Json<ListResponse<MessageAttemptOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
-    let mut page = page_of(&api, AttemptsOf::Endpoint(endpoint.id), attempt_filter(&query)?, &query).await?;
-    if query.flag("with_msg")? == Some(true) {
-        let store = api.accept.store();
-        for attempt in &mut page.data {
-            let Some(id) = store.ids().parse(&attempt.msg_id) else { continue };
-            attempt.msg = store.message_by_id(id).await?.map(|row| message::shown(store.ids(), &row, true));
-        }
-    }
-    Ok(Json(page))
+    let with_msg = query.flag("with_msg")?.unwrap_or(false);
+    page_of((&api, auth.0), AttemptsOf::Endpoint(endpoint.id), attempt_filter(&query)?, &query, with_msg).await
 }
 
 /// Get Attempt

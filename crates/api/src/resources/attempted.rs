@@ -5,17 +5,19 @@ use super::{endpoint, message};
 use crate::Api;
 use crate::auth::{Auth, LookIn};
 use crate::error::{ApiError, Errors};
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{MessageParams, PageParams, StatusParams};
 use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
+use postrider_store::config::Endpoint;
 use postrider_store::id::{AppId, EndpointId, MessageId};
 use postrider_store::message::{DeliveryState, Message};
-use postrider_store::query::{Found, MessageFilter, Page};
+use postrider_store::query::{Found, MessageFilter, PAGE_BYTES, Page};
 use postrider_store::{Store, StoreError};
 use serde::Serialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -75,7 +77,7 @@ async fn destinations(
     auth: Auth<LookIn>,
     Path((app, message)): Path<(String, String)>,
     query: Query,
-) -> Result<Json<ListResponse<MessageEndpointOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, true)?;
     let message = api.accept.message(auth.0, &app, &message).await?;
     let store = api.accept.store();
@@ -83,12 +85,16 @@ async fn destinations(
     let states = store.states(deliveries).await?;
     let rows = message.endpoints.iter().zip(&states).filter_map(|(id, state)| {
         let (_, endpoint) = store.directory().endpoint(*id)?;
-        let endpoint = endpoint::shown(store.ids(), &endpoint);
-        Some(MessageEndpointOut { endpoint, status: Status::of(state), next_attempt: next_attempt(state) })
+        Some((store.ids().text(*id), endpoint, state))
     });
-    let mut rows: Vec<MessageEndpointOut> = rows.collect();
-    rows.sort_by(|one, other| one.endpoint.id.cmp(&other.endpoint.id));
-    Ok(Json(asked.slice(rows, |row: &MessageEndpointOut| row.endpoint.id.clone())))
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    let shown = |(_, endpoint, state): (String, Arc<Endpoint>, &DeliveryState)| MessageEndpointOut {
+        endpoint: endpoint::shown(store.ids(), &endpoint),
+        status: Status::of(state),
+        next_attempt: next_attempt(state),
+    };
+    Ok(Json(asked.slice(rows, |(id, ..)| id.clone(), shown)))
 }
 
 /// List Attempted Messages
@@ -104,7 +110,7 @@ async fn endpoint_messages(
     auth: Auth<LookIn>,
     Path((app, endpoint)): Path<(String, String)>,
     query: Query,
-) -> Result<Json<ListResponse<EndpointMessageOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let (entry, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
     let asked = Asked::from_query(&query, false)?;
     let content = query.flag("with_content")?.unwrap_or(true);
@@ -115,14 +121,14 @@ async fn endpoint_messages(
     let store = api.accept.store();
     let wanted = Wanted { app: entry.app.id, endpoint: endpoint.id, filter: query.message_filter()?, status };
     let page = Page { content, ..asked.page::<MessageId>(store.ids())? };
+    let _room = api.memory.room_for_page(auth.0).await?;
     let found = wanted.find(store, page).await?;
-    let rows = found.rows.iter().map(|(row, state)| EndpointMessageOut {
-        message: message::shown(store.ids(), row, content),
-        status: Status::of(state),
-        next_attempt: next_attempt(state),
-    });
-    let found = Found { rows: rows.collect(), looked_to: found.looked_to };
-    Ok(Json(asked.respond_found::<MessageId, _>(store.ids(), found, |row| row.message.id.clone())))
+    let shown = |(row, state): (Message, DeliveryState)| EndpointMessageOut {
+        message: message::shown(store.ids(), &row, content),
+        status: Status::of(&state),
+        next_attempt: next_attempt(&state),
+    };
+    Ok(Json(asked.respond_found::<MessageId, _, _>(store.ids(), found, |(row, _)| store.ids().text(row.id), shown)))
 }
 
 /// Which messages of an endpoint.
@@ -140,15 +146,19 @@ impl Wanted {
             return self.chunk(store, page).await;
         }
         let mut found = Found { rows: Vec::new(), looked_to: page.after };
+        let mut bytes = 0;
         for _ in 0..LOOKED_AT {
             let asked = Page { limit: CHUNK, after: found.looked_to, ..page };
             let chunk = self.chunk(store, asked).await?;
             let full = chunk.rows.len() == CHUNK;
             let last = chunk.rows.last().map(|(message, _)| message.id.0);
             let right = chunk.rows.into_iter().filter(|(_, state)| Some(Status::of(state).status) == self.status);
-            found.rows.extend(right);
+            for row in right {
+                bytes += row.0.payload.len();
+                found.rows.push(row);
+            }
             found.looked_to = chunk.looked_to.or(last.filter(|_| full));
-            if found.rows.len() >= page.limit || found.looked_to.is_none() {
+            if found.rows.len() >= page.limit || bytes > PAGE_BYTES || found.looked_to.is_none() {
                 break;
             }
         }

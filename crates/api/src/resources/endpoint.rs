@@ -10,7 +10,7 @@ use crate::auth::{Auth, LookIn, ManageEndpoints};
 use crate::body::{Json as Body, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
 use axum::Json;
@@ -38,14 +38,13 @@ async fn list(
     auth: Auth<LookIn>,
     Path(app): Path<String>,
     query: Query,
-) -> Result<Json<ListResponse<EndpointOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, false)?;
     let entry = api.accept.application(auth.0, &app)?;
     let ids = api.accept.store().ids();
     let addressed = query.flag("addressed")?.unwrap_or(false) && auth.0.app.is_none();
     let wanted = entry.endpoints.values().filter(|endpoint| endpoint.settings.addressed == addressed);
-    let endpoints = wanted.map(|endpoint| shown(ids, endpoint)).collect();
-    Ok(Json(asked.slice(endpoints, |endpoint: &EndpointOut| endpoint.id.clone())))
+    Ok(Json(asked.slice(wanted.collect(), |endpoint| ids.text(endpoint.id), |endpoint| shown(ids, endpoint))))
 }
 
 /// Create Endpoint

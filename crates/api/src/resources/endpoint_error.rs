@@ -3,7 +3,7 @@
 use crate::Api;
 use crate::auth::{Auth, LookIn, ManageEndpoints};
 use crate::error::{ApiError, Errors};
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{MessageParams, PageParams};
 use crate::query::Query;
 use crate::timestamp;
@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use postrider_store::Ids;
 use postrider_store::id::AttemptId;
 use postrider_store::message::Attempt;
-use postrider_store::query::{AttemptFilter, Found, Page};
+use postrider_store::query::{AttemptFilter, Page};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -71,16 +71,16 @@ async fn list(
     auth: Auth<LookIn>,
     Path((app, endpoint)): Path<(String, String)>,
     query: Query,
-) -> Result<Json<ListResponse<EndpointErrorOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, false)?;
     let content = query.flag("with_content")?.unwrap_or(true);
     let ids = api.accept.store().ids();
     let page = Page { content, ..asked.page::<AttemptId>(ids)? };
     let filter = AttemptFilter { messages: query.message_filter()?, ..AttemptFilter::default() };
+    let _room = api.memory.room_for_page(auth.0).await?;
     let found = api.accept.failures(auth.0, (&app, &endpoint), filter, page).await?;
-    let rows = found.rows.iter().map(|attempt| shown(ids, attempt)).collect();
-    let found = Found { rows, looked_to: found.looked_to };
-    Ok(Json(asked.respond_found::<AttemptId, _>(ids, found, |row: &EndpointErrorOut| row.id.clone())))
+    let id = |attempt: &Attempt| ids.text(attempt.id);
+    Ok(Json(asked.respond_found::<AttemptId, _, _>(ids, found, id, |attempt| shown(ids, &attempt))))
 }
 
 /// Get Endpoint Error

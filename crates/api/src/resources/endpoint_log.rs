@@ -4,7 +4,7 @@ use super::reply::Stored;
 use crate::Api;
 use crate::auth::{Auth, LookIn};
 use crate::error::{ApiError, Errors};
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::PageParams;
 use crate::query::Query;
 use crate::timestamp;
@@ -13,7 +13,7 @@ use axum::extract::{Path, State};
 use postrider_store::Ids;
 use postrider_store::id::AttemptId;
 use postrider_store::message::Attempt;
-use postrider_store::query::{AttemptFilter, AttemptsOf, Found, Page};
+use postrider_store::query::{AttemptFilter, AttemptsOf, Page};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -67,7 +67,7 @@ async fn list(
     auth: Auth<LookIn>,
     Path((app, endpoint)): Path<(String, String)>,
     query: Query,
-) -> Result<Json<ListResponse<EndpointLogOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let (_, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
     let asked = Asked::from_query(&query, false)?;
     let store = api.accept.store();
@@ -75,7 +75,6 @@ async fn list(
     let page = Page { content: false, ..asked.page::<AttemptId>(ids)? };
     let filter = AttemptFilter { says_something: true, ..AttemptFilter::default() };
     let found = store.attempts(AttemptsOf::Endpoint(endpoint.id), filter, page).await?;
-    let rows = found.rows.iter().map(|attempt| shown(ids, attempt)).collect();
-    let found = Found { rows, looked_to: found.looked_to };
-    Ok(Json(asked.respond_found::<AttemptId, _>(ids, found, |row: &EndpointLogOut| row.id.clone())))
+    let id = |attempt: &Attempt| ids.text(attempt.id);
+    Ok(Json(asked.respond_found::<AttemptId, _, _>(ids, found, id, |attempt| shown(ids, &attempt))))
 }

@@ -7,7 +7,7 @@ use crate::auth::{Auth, LookIn, Manage};
 use crate::body::{Json as Body, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
 use crate::text::{EventTypeName, Flag};
@@ -20,6 +20,7 @@ use postrider_accept::EventTypeDraft;
 use postrider_store::config::{EventType, EventTypeSettings, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -210,20 +211,17 @@ pub fn shown(row: &EventType) -> EventTypeOut {
     params(PageParams, OrderParams,
         ("include_archived" = Option<bool>, Query), ("with_content" = Option<bool>, Query)),
     responses((status = 200, body = ListResponse<EventTypeOut>), Errors))]
-async fn list(
-    State(api): State<Api>,
-    auth: Auth<LookIn>,
-    query: Query,
-) -> Result<Json<ListResponse<EventTypeOut>>, ApiError> {
+async fn list(State(api): State<Api>, auth: Auth<LookIn>, query: Query) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, true)?;
     let archived = query.flag("include_archived")?.unwrap_or(false);
     let with_content = query.flag("with_content")?.unwrap_or(false);
-    let rows = api.accept.event_types(auth.0);
-    let rows = rows.iter().filter(|row| archived || !row.settings.archived).map(|row| {
-        let row = shown(row);
+    let mut rows = api.accept.event_types(auth.0);
+    rows.retain(|row| archived || !row.settings.archived);
+    let shown = |row: Arc<EventType>| {
+        let row = shown(&row);
         EventTypeOut { schemas: row.schemas.filter(|_| with_content), ..row }
-    });
-    Ok(Json(asked.slice(rows.collect(), |row: &EventTypeOut| row.name.clone())))
+    };
+    Ok(Json(asked.slice(rows, |row| row.name.clone(), shown)))
 }
 
 /// Create Event Type

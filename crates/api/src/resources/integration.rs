@@ -4,7 +4,7 @@ use crate::Api;
 use crate::auth::{Auth, LookAround, Manage};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
 use crate::text::Flag;
@@ -84,13 +84,13 @@ async fn list(
     auth: Auth<LookAround>,
     Path(app): Path<String>,
     query: Query,
-) -> Result<Json<ListResponse<IntegrationOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, true)?;
     let ids = api.accept.store().ids();
     let mut rows: Vec<IntegrationOut> =
         api.accept.integrations(auth.0, &app)?.iter().map(|row| shown(ids, row)).collect();
     rows.sort_by(|one, other| one.id.cmp(&other.id));
-    Ok(Json(asked.slice(rows, |row: &IntegrationOut| row.id.clone())))
+    Ok(Json(asked.slice(rows, |row: &IntegrationOut| row.id.clone(), |row| row)))
 }
 
 /// Create Integration

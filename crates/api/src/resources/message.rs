@@ -5,7 +5,7 @@ use crate::auth::{Auth, LookIn, Manage, SenderAuth};
 use crate::body::{Raw, parse};
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{MessageParams, PageParams};
 use crate::query::Query;
 use crate::text::{Channel, EventTypeName, Tag, Uid};
@@ -14,11 +14,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use postrider_accept::{Accepted, Caller, DeliverTo, MessageDraft};
+use postrider_accept::{Accepted, ApplicationDraft, Caller, DeliverTo, Idempotency, MessageDraft};
 use postrider_store::Ids;
 use postrider_store::id::MessageId;
 use postrider_store::message::{Deliver, Message};
-use postrider_store::query::{Found, Page};
+use postrider_store::query::Page;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -174,6 +174,16 @@ pub fn shown(ids: &Ids, message: &Message, with_content: bool) -> MessageOut {
     }
 }
 
+/// As [`shown`], for a payload that may be large.
+pub async fn shown_whole(api: &Api, caller: Caller, message: Message) -> Result<MessageOut, ApiError> {
+    let bytes = message.payload.len();
+    let show = {
+        let api = api.clone();
+        move || shown(api.accept.store().ids(), &message, true)
+    };
+    Ok(api.accept.compute().run_if_heavy(bytes, caller.into(), show).await?)
+}
+
 fn some_names(names: &[String]) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.to_vec())
 }
@@ -197,16 +207,24 @@ async fn list(
     auth: Auth<LookIn>,
     Path(app): Path<String>,
     query: Query,
-) -> Result<Json<ListResponse<MessageOut>>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let entry = api.accept.application(auth.0, &app)?;
     let asked = Asked::from_query(&query, false)?;
     let with_content = query.flag("with_content")?.unwrap_or(true);
     let store = api.accept.store();
     let page = Page { content: with_content, ..asked.page::<MessageId>(store.ids())? };
+    let _room = api.memory.room_for_page(auth.0).await?;
     let found = store.messages(entry.app.id, None, query.message_filter()?, page).await?;
-    let rows = found.rows.iter().map(|message| shown(store.ids(), message, with_content)).collect();
-    let found = Found { rows, looked_to: found.looked_to };
-    Ok(Json(asked.respond_found::<MessageId, _>(store.ids(), found, |message| message.id.clone())))
+    let bytes = found.rows.iter().map(|message| message.payload.len()).sum();
+    let respond = {
+        let api = api.clone();
+        move || {
+            let ids = api.accept.store().ids();
+            let id = |message: &Message| ids.text(message.id);
+            asked.respond_found::<MessageId, _, _>(ids, found, id, |message| shown(ids, &message, with_content))
+        }
+    };
+    Ok(Json(api.accept.compute().run_if_heavy(bytes, auth.0.into(), respond).await?))
 }
 
 /// Create Message
@@ -225,20 +243,35 @@ async fn create(
 ) -> Result<(StatusCode, Json<MessageOut>), ApiError> {
     let with_content = query.flag("with_content")?.unwrap_or(true);
     let wait = seconds_to_wait(&query)?;
-    let idempotency = idempotency.with(auth.0, &body.bytes)?;
-    let mut given: MessageIn<'_> = parse(&body.bytes)?;
-    let application = given.application.take();
-    let draft = draft(&body.bytes, given)?;
+    let size = body.bytes.len();
+    let read = move || read(auth.0, &idempotency, &body.bytes);
+    let (idempotency, draft, application) = api.accept.compute().run_if_heavy(size, auth.0.into(), read).await??;
     if let Some(application) = application {
-        api.accept.ensure_application(auth.0, &app, application.try_into()?).await?;
+        api.accept.ensure_application(auth.0, &app, application).await?;
     }
-    let warnings = api.accept.schema_warnings(auth.0, &draft)?;
+    let warnings = api.accept.schema_warnings(auth.0, &draft).await?;
     let answer = api.accept.accept(auth.0, &app, &draft, idempotency).await?;
-    let mut shown = MessageOut { warnings, ..accepted(api.accept.store().ids(), answer, draft, with_content) };
+    let show = {
+        let api = api.clone();
+        move || accepted(api.accept.store().ids(), answer, draft, with_content)
+    };
+    let shown = api.accept.compute().run_if_heavy(size, auth.0.into(), show).await?;
+    let mut shown = MessageOut { warnings, ..shown };
     if let Some(wait) = wait {
         shown.reply = Some(awaited(&api, auth.0, (&app, &shown.id), wait).await?);
     }
     Ok((StatusCode::ACCEPTED, Json(shown)))
+}
+
+/// A message as it was given, with what its idempotency key stands for and the application to make for it.
+type Given = (Option<Idempotency>, MessageDraft, Option<ApplicationDraft>);
+
+fn read(caller: Caller, key: &IdempotencyHeader, body: &Bytes) -> Result<Given, ApiError> {
+    let idempotency = key.with(caller, body)?;
+    let mut given: MessageIn<'_> = parse(body)?;
+    let application = given.application.take();
+    let draft = draft(body, given)?;
+    Ok((idempotency, draft, application.map(TryInto::try_into).transpose()?))
 }
 
 /// What was given in `body`, checked as far as it is the API's own.
@@ -321,8 +354,12 @@ async fn get(
     query: Query,
 ) -> Result<Json<MessageOut>, ApiError> {
     let with_content = query.flag("with_content")?.unwrap_or(true);
+    let _room = api.memory.room_for_page(auth.0).await?;
     let message = api.accept.message(auth.0, &app, &message).await?;
-    Ok(Json(shown(api.accept.store().ids(), &message, with_content)))
+    match with_content {
+        true => Ok(Json(shown_whole(&api, auth.0, message).await?)),
+        false => Ok(Json(shown(api.accept.store().ids(), &message, false))),
+    }
 }
 
 /// Cancel Message

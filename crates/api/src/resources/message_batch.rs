@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use postrider_accept::{Accepted, MessageDraft, Refusal};
+use postrider_accept::{Accepted, Caller, MessageDraft};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -85,24 +85,42 @@ async fn create_batch(
     body: Raw,
 ) -> Result<(StatusCode, Json<MessageBatchOut>), ApiError> {
     let with_content = query.flag("with_content")?.unwrap_or(false);
-    let idempotency = key.with(auth.0, &body.bytes)?;
-    let given: MessageBatchIn<'_> = parse(&body.bytes)?;
-    let read: Vec<_> = given.messages.iter().map(|item| read(&body.bytes, item)).collect();
+    let size = body.bytes.len();
+    let reading = move || {
+        let idempotency = key.with(auth.0, &body.bytes)?;
+        let given: MessageBatchIn<'_> = parse(&body.bytes)?;
+        let read: Vec<_> = given.messages.iter().map(|item| read(&body.bytes, item)).collect();
+        Ok::<_, ApiError>((idempotency, read))
+    };
+    let (idempotency, read) = api.accept.compute().run_if_heavy(size, auth.0.into(), reading).await??;
     // What can't be read keeps its place, so that a batch sent again is numbered alike.
     let drafts: Vec<MessageDraft> =
         read.iter().map(|read| read.as_ref().map_or_else(|_| MessageDraft::default(), MessageDraft::clone)).collect();
     let results = api.accept.accept_many(auth.0, &app, &drafts, idempotency).await?;
-    let ids = api.accept.store().ids();
-    let warnings = |draft: &MessageDraft| api.accept.schema_warnings(auth.0, draft).unwrap_or_default();
-    let item = |(read, result): (Result<MessageDraft, ApiError>, Result<Accepted, Refusal>)| match (read, result) {
-        (Err(error), _) => MessageBatchItemOut::refused(error),
-        (_, Err(refusal)) => MessageBatchItemOut::refused(refusal.into()),
-        (Ok(draft), Ok(answer)) => {
-            let warnings = warnings(&draft);
-            let message = MessageOut { warnings, ..accepted(ids, answer, draft, with_content) };
-            MessageBatchItemOut { status: StatusCode::ACCEPTED.as_u16(), message: Some(message), error: None }
-        }
-    };
-    let data = read.into_iter().zip(results).map(item).collect();
+    let mut data = Vec::new();
+    for (read, result) in read.into_iter().zip(results) {
+        data.push(match (read, result) {
+            (Err(error), _) => MessageBatchItemOut::refused(error),
+            (_, Err(refusal)) => MessageBatchItemOut::refused(refusal.into()),
+            (Ok(draft), Ok(answer)) => item(&api, auth.0, (draft, answer), with_content).await?,
+        });
+    }
     Ok((StatusCode::ACCEPTED, Json(MessageBatchOut { data })))
+}
+
+async fn item(
+    api: &Api,
+    caller: Caller,
+    (draft, answer): (MessageDraft, Accepted),
+    with_content: bool,
+) -> Result<MessageBatchItemOut, ApiError> {
+    let warnings = api.accept.schema_warnings(caller, &draft).await.unwrap_or_default();
+    let bytes = if with_content { draft.payload.len() } else { 0 };
+    let show = {
+        let api = api.clone();
+        move || accepted(api.accept.store().ids(), answer, draft, with_content)
+    };
+    let message = api.accept.compute().run_if_heavy(bytes, caller.into(), show).await?;
+    let message = MessageOut { warnings, ..message };
+    Ok(MessageBatchItemOut { status: StatusCode::ACCEPTED.as_u16(), message: Some(message), error: None })
 }

@@ -10,7 +10,7 @@ use crate::auth::{Auth, Manage};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
 use crate::text::Uid;
@@ -142,17 +142,13 @@ async fn operations(api: &Api, caller: Caller) -> Result<Caller, ApiError> {
 #[utoipa::path(get, path = "/api/v1/operational-webhook/endpoint", tag = "Operational Webhook Endpoint",
     operation_id = "v1.operational-webhook.endpoint.list", params(PageParams, OrderParams),
     responses((status = 200, body = ListResponse<OperationalWebhookEndpointOut>), Errors))]
-async fn list(
-    State(api): State<Api>,
-    auth: Auth<Manage>,
-    query: Query,
-) -> Result<Json<ListResponse<OperationalWebhookEndpointOut>>, ApiError> {
+async fn list(State(api): State<Api>, auth: Auth<Manage>, query: Query) -> Result<Json<Written>, ApiError> {
     let asked = Asked::from_query(&query, false)?;
     let caller = operations(&api, auth.0).await?;
     let entry = api.accept.application(caller, OPERATIONAL)?;
     let ids = api.accept.store().ids();
-    let endpoints = entry.endpoints.values().map(|endpoint| shown(ids, endpoint)).collect();
-    Ok(Json(asked.slice(endpoints, |endpoint: &OperationalWebhookEndpointOut| endpoint.id.clone())))
+    let endpoints: Vec<_> = entry.endpoints.values().collect();
+    Ok(Json(asked.slice(endpoints, |endpoint| ids.text(endpoint.id), |endpoint| shown(ids, endpoint))))
 }
 
 /// Create Operational Webhook Endpoint

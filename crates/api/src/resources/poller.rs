@@ -9,7 +9,7 @@ use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
-use postrider_accept::{MOST_POLLED, Poll, Pulled};
+use postrider_accept::{Caller, MOST_POLLED, Poll, Pulled};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -78,14 +78,20 @@ fn asked(query: &Query) -> Result<Poll, ApiError> {
     })
 }
 
-fn page(api: &Api, pulled: Pulled) -> Json<PollingEndpointOut> {
-    let ids = api.accept.store().ids();
-    let row = |message| PollingEndpointMessageOut {
-        message: shown(ids, message, true),
-        headers: pulled.endpoint.headers.clone(),
+async fn page(api: &Api, caller: Caller, pulled: Pulled) -> Result<Json<PollingEndpointOut>, ApiError> {
+    let bytes = pulled.messages.iter().map(|message| message.payload.len()).sum();
+    let show = {
+        let api = api.clone();
+        move || {
+            let row = |message| PollingEndpointMessageOut {
+                message: shown(api.accept.store().ids(), message, true),
+                headers: pulled.endpoint.headers.clone(),
+            };
+            let data = pulled.messages.iter().map(row).collect();
+            PollingEndpointOut { data, iterator: pulled.iterator.to_string(), done: pulled.done }
+        }
     };
-    let data = pulled.messages.iter().map(row).collect();
-    Json(PollingEndpointOut { data, iterator: pulled.iterator.to_string(), done: pulled.done })
+    Ok(Json(api.accept.compute().run_if_heavy(bytes, caller.into(), show).await?))
 }
 
 /// Poll
@@ -108,7 +114,7 @@ async fn poll(
     query: Query,
 ) -> Result<Json<PollingEndpointOut>, ApiError> {
     let pulled = api.accept.poll(auth.0, (&app, &endpoint), &asked(&query)?).await?;
-    Ok(page(&api, pulled))
+    page(&api, auth.0, pulled).await
 }
 
 /// Poll As Consumer
@@ -138,7 +144,7 @@ async fn consumer_poll(
     }
     let asked = asked(&query)?;
     let pulled = api.accept.poll_consumer(auth.0, (&app, &endpoint, &consumer), &asked).await?;
-    Ok(page(&api, pulled))
+    page(&api, auth.0, pulled).await
 }
 
 /// Seek As Consumer

@@ -7,13 +7,15 @@ use crate::error::{ApiError, Errors};
 use axum::Json;
 use axum::extract::{Path, State};
 use bytes::Bytes;
-use postrider_contract::PayloadFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// A filter may look at each byte so many times before that is heavy.
+const TRIES_AT_LEAST: usize = 16;
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(active)).routes(routes!(try_filter))
@@ -54,7 +56,7 @@ async fn active(
     let given: MessagePrecheckIn<'_> = parse(&body.bytes)?;
     let payload = given.payload.map(|payload| Bytes::copy_from_slice(payload.get().as_bytes()));
     let channels = given.channels.unwrap_or_default();
-    let active = api.accept.is_wanted(auth.0, &app, (&given.event_type, &channels), payload.as_ref())?;
+    let active = api.accept.is_wanted(auth.0, &app, (&given.event_type, &channels), payload.as_ref()).await?;
     Ok(Json(MessagePrecheckOut { active }))
 }
 
@@ -78,8 +80,14 @@ pub struct FilterTryOut {
 /// Whether an endpoint with this `payloadFilter` would get a message with this payload.
 #[utoipa::path(post, path = "/api/v1/payload-filter/try", tag = "Endpoint", operation_id = "v1.payload-filter.try",
     request_body = FilterTryIn, responses((status = 200, body = FilterTryOut), Errors))]
-async fn try_filter(_: Auth<LookAround>, body: Body<FilterTryIn>) -> Result<Json<FilterTryOut>, ApiError> {
-    let filter = PayloadFilter::parse(&body.value.filter);
-    let filter = filter.map_err(|problem| ApiError::field("filter", problem.to_string()))?;
-    Ok(Json(FilterTryOut { matches: filter.matches(&body.value.payload) }))
+async fn try_filter(
+    State(api): State<Api>,
+    auth: Auth<LookAround>,
+    body: Body<FilterTryIn>,
+) -> Result<Json<FilterTryOut>, ApiError> {
+    let FilterTryIn { filter, payload } = body.value;
+    let trying = move || postrider_accept::try_filter(&filter, &payload);
+    let bytes = body.raw.bytes.len().saturating_mul(TRIES_AT_LEAST);
+    let matches = api.accept.compute().run_if_heavy(bytes, auth.0.into(), trying).await??;
+    Ok(Json(FilterTryOut { matches }))
 }

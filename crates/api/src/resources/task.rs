@@ -6,7 +6,7 @@ use crate::auth::{Auth, LookAround, Manage, Resend};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
-use crate::page::{Asked, ListResponse};
+use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
 use crate::query::Query;
 use crate::timestamp;
@@ -377,11 +377,7 @@ async fn cancel(
             `failed` (cancelled ones too) or `cancelled`."),
         ("task" = Option<String>, Query), PageParams, OrderParams),
     responses((status = 200, body = ListResponse<BackgroundTaskOut>), Errors))]
-async fn list(
-    State(api): State<Api>,
-    auth: Auth<LookAround>,
-    query: Query,
-) -> Result<Json<ListResponse<BackgroundTaskOut>>, ApiError> {
+async fn list(State(api): State<Api>, auth: Auth<LookAround>, query: Query) -> Result<Json<Written>, ApiError> {
     let unknown = |field: &str, text: &str, known: Vec<&str>| {
         ApiError::query(field, format!("{text:?} is not known; there are {}", known.join(", ")))
     };
@@ -399,9 +395,8 @@ async fn list(
     let (kind, statuses) = (kind.transpose()?, statuses.transpose()?.unwrap_or_default());
     let asked = Asked::from_query(&query, false)?;
     let ids = api.accept.store().ids();
-    let tasks = api.accept.tasks(auth.0, kind, statuses, asked.page::<TaskId>(ids)?).await?;
-    let tasks = tasks.iter().map(|task| shown(ids, task)).collect();
-    Ok(Json(asked.respond(tasks, |task: &BackgroundTaskOut| task.task.id.clone())))
+    let found = api.accept.tasks(auth.0, kind, statuses, asked.page::<TaskId>(ids)?).await?;
+    Ok(Json(asked.respond_found::<TaskId, _, _>(ids, found, |task| ids.text(task.id), |task| shown(ids, &task))))
 }
 
 /// Get Background Task

@@ -1,10 +1,12 @@
 //! What is measured, and in which order.
 
+mod attacks;
 mod batch;
 mod direct;
 mod fanout;
 mod latency;
 mod lists;
+mod neighbours;
 mod pending;
 mod single;
 mod through;
@@ -113,6 +115,9 @@ pub async fn run(args: &Args) -> Result<Report, Failure> {
     }
     if args.has(Phase::Lists) {
         report.lists = Some(lists::measure(&bench).await?);
+    }
+    if args.has(Phase::Neighbours) {
+        report.neighbours = Some(neighbours::measure(&bench).await?);
     }
     report.compare(Direct::of(direct));
     Ok(report)

@@ -1,7 +1,7 @@
 //! `postrider dev`: the whole of it in seconds, with something to look at.
 
 use super::fail;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::demo::APP;
 use crate::demo::examples::{Example, OPEN, SYSTEMS};
 use crate::demo::inbox::{Arrival, Inbox};
@@ -129,6 +129,8 @@ async fn start(address: SocketAddr, data: &Path, clock: &Clock) -> Result<Server
         database: None,
         allow_networks: vec![ipnet::Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into()],
         relax_contracts: true,
+        max_connections: config::MAX_CONNECTIONS,
+        drain_seconds: config::DRAIN_SECONDS,
         public_url: None,
         default_contract: "standard".to_owned(),
         contracts: None,

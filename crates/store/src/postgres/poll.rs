@@ -4,8 +4,9 @@ use super::adopt::get;
 use super::read::{Reads, message};
 use crate::error::StoreError;
 use crate::id::{EndpointId, MessageId};
-use crate::listing::{Dialect, message_columns};
+use crate::listing::{Dialect, message_bytes, message_columns, within_bytes};
 use crate::poll::Polled;
+use crate::query::Found;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -28,13 +29,15 @@ WITH new AS (
 UPDATE pollers SET last = greatest(last, (SELECT max(position) FROM placed)) WHERE endpoint = $1";
 
 impl Reads {
-    pub async fn polled(&self, endpoint: EndpointId, after: i64, limit: usize) -> Result<Vec<Polled>, StoreError> {
+    pub async fn polled(&self, endpoint: EndpointId, after: i64, limit: usize) -> Result<Found<Polled>, StoreError> {
         self.place(endpoint).await?;
         let sql = format!(
-            "SELECT {}, p.position FROM polled p LEFT JOIN messages m ON m.id = p.message
+            "SELECT {}, p.position, {} FROM polled p LEFT JOIN messages m ON m.id = p.message
              WHERE p.endpoint = $1 AND p.position > $2 ORDER BY p.position LIMIT $3",
-            message_columns(Dialect::Postgres, true)
+            message_columns(Dialect::Postgres, true),
+            message_bytes(true)
         );
+        let sql = within_bytes(&sql, "position ASC");
         let limit = limit as i64;
         let params = [(&endpoint.0 as _, Type::INT8), (&after as _, Type::INT8), (&limit as _, Type::INT8)];
         let rows = get(&self.pool).await?.query_typed(&sql, &params).await?;
@@ -42,7 +45,10 @@ impl Reads {
             position: row.get(11),
             message: row.get::<_, Option<i64>>(0).is_some().then(|| message(row)),
         };
-        Ok(rows.iter().map(polled).collect())
+        let rows_found = rows.first().map_or(0, |row| row.get::<_, i64>(row.len() - 1));
+        let found: Vec<Polled> = rows.iter().map(polled).collect();
+        let is_cut = rows_found > found.len() as i64;
+        Ok(Found { looked_to: found.last().filter(|_| is_cut).map(|last| last.position), rows: found })
     }
 
     /// Gives every row that is there a place; the next statement sees them.

@@ -53,7 +53,7 @@ impl Reads {
     }
 
     /// A page of a listing; `one_by_one`: its rows have to be looked at, and only so many are.
-    async fn page<T>(
+    pub async fn page<T>(
         &self,
         (listing, one_by_one): (Listing, bool),
         limit: usize,
@@ -61,7 +61,14 @@ impl Reads {
     ) -> Result<Found<T>, StoreError> {
         let last = if one_by_one { self.rows(&listing.looked_to()).await?.first().map(|row| row.get(0)) } else { None };
         let rows = self.rows(&listing.rows(last)).await?;
-        Ok(Found { rows: rows.iter().map(read).collect(), looked_to: last.filter(|_| rows.len() < limit) })
+        // How many there are is the last column of each.
+        let found = rows.first().map_or(0, |row| row.get::<_, i64>(row.len() - 1));
+        let is_cut = found > rows.len() as i64;
+        let looked_to = match rows.last().filter(|_| is_cut) {
+            Some(row) => Some(row.get(0)),
+            None => last.filter(|_| rows.len() < limit),
+        };
+        Ok(Found { rows: rows.iter().map(read).collect(), looked_to })
     }
 
     pub async fn message(&self, app: AppId, id: MessageId) -> Result<Option<Message>, StoreError> {

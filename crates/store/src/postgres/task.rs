@@ -5,7 +5,7 @@ use super::read::Reads;
 use crate::error::StoreError;
 use crate::id::{AppId, EndpointId, EnvId, MessageId, TaskId};
 use crate::listing::{self, Dialect, TASK_COLUMNS};
-use crate::query::{Page, TaskFilter};
+use crate::query::{Found, Page, TaskFilter};
 use crate::task::{Failed, Task, TaskInput, TaskKind, TaskStatus};
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
@@ -18,9 +18,9 @@ impl Reads {
         get(&self.pool).await?.query_typed(&sql, &params).await?.first().map(task).transpose()
     }
 
-    pub async fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Vec<Task>, StoreError> {
-        let rows = self.rows(&listing::tasks(Dialect::Postgres, filter, page).rows(None)).await?;
-        rows.iter().map(task).collect()
+    pub async fn tasks(&self, filter: &TaskFilter, page: Page) -> Result<Found<Task>, StoreError> {
+        let found = self.page((listing::tasks(Dialect::Postgres, filter, page), false), page.limit, task).await?;
+        Ok(Found { rows: found.rows.into_iter().collect::<Result<_, _>>()?, looked_to: found.looked_to })
     }
 
     pub async fn running_tasks(&self, app: Option<AppId>) -> Result<Vec<Task>, StoreError> {

@@ -8,10 +8,10 @@ use crate::message::{
     Attempt, AttemptOutcome, BY_HAND, DeliveryKey, DeliveryState, Due, Message, Reply, Scheduled, Standing, UpTo,
     Variable,
 };
-use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, Page};
+use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, PAGE_BYTES, Page};
 use bytes::Bytes;
 use rusqlite::types::{ToSql, ToSqlOutput, Value as Stored};
-use rusqlite::{Connection, OptionalExtension, Result, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Result, Row, Rows, params, params_from_iter};
 
 impl ToSql for Value {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
@@ -29,15 +29,39 @@ pub fn query<T>(conn: &Connection, sql: &Sql, read: impl FnMut(&Row<'_>) -> Resu
 }
 
 /// A page of a listing; `one_by_one`: its rows have to be looked at, and only so many are.
-fn page<T>(
+pub fn page<T>(
     conn: &Connection,
     (listing, one_by_one): (Listing, bool),
     limit: usize,
-    read: impl FnMut(&Row<'_>) -> Result<T>,
+    read: impl Fn(&Row<'_>) -> Result<T>,
 ) -> Result<Found<T>> {
     let last = if one_by_one { query(conn, &listing.looked_to(), |row| row.get(0))?.pop() } else { None };
-    let rows = query(conn, &listing.rows(last), read)?;
-    Ok(Found { looked_to: last.filter(|_| rows.len() < limit), rows })
+    let sql = listing.rows(last);
+    let mut select = conn.prepare_cached(&sql.text)?;
+    let bytes = select.column_count() - 1;
+    let found = within_bytes(select.query(params_from_iter(&sql.values))?, bytes, |row| Ok((row.get(0)?, read(row)?)))?;
+    let looked_to = found.looked_to.or(last.filter(|_| found.rows.len() < limit));
+    Ok(Found { looked_to, rows: found.rows })
+}
+
+/// The rows that make up a page of [`PAGE_BYTES`], the size of each in the column `bytes`. `read` gives a row's place,
+/// and the row.
+pub fn within_bytes<T>(
+    mut rows: Rows<'_>,
+    bytes: usize,
+    read: impl Fn(&Row<'_>) -> Result<(i64, T)>,
+) -> Result<Found<T>> {
+    let (mut found, mut total, mut last) = (Vec::new(), 0, None);
+    while let Some(row) = rows.next()? {
+        total += usize::try_from(row.get::<_, i64>(bytes)?).unwrap_or(0);
+        if total > PAGE_BYTES && last.is_some() {
+            return Ok(Found { rows: found, looked_to: last });
+        }
+        let (place, row) = read(row)?;
+        last = Some(place);
+        found.push(row);
+    }
+    Ok(Found { rows: found, looked_to: None })
 }
 
 pub fn message(conn: &Connection, app: AppId, id: MessageId) -> Result<Option<Message>> {

@@ -1,9 +1,9 @@
 //! Jobs: reading them, and what they have to do.
 
-use super::read::query;
+use super::read;
 use crate::id::{AppId, EndpointId, EnvId, MessageId, TaskId};
 use crate::listing::{self, Dialect, TASK_COLUMNS};
-use crate::query::{Page, TaskFilter};
+use crate::query::{Found, Page, TaskFilter};
 use crate::task::{Failed, Task, TaskInput, TaskKind, TaskStatus};
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -15,8 +15,8 @@ pub fn task(conn: &Connection, env: EnvId, id: TaskId) -> Result<Option<Task>> {
         .optional()
 }
 
-pub fn tasks(conn: &Connection, filter: &TaskFilter, page: Page) -> Result<Vec<Task>> {
-    query(conn, &listing::tasks(Dialect::Sqlite, filter, page).rows(None), task_row)
+pub fn tasks(conn: &Connection, filter: &TaskFilter, page: Page) -> Result<Found<Task>> {
+    read::page(conn, (listing::tasks(Dialect::Sqlite, filter, page), false), page.limit, task_row)
 }
 
 /// Jobs that are not done.

@@ -70,7 +70,7 @@ on_every_driver! {
         let ended = world.store.change(world.app, set(TaskStatus::Cancelled), None).await;
         assert!(matches!(ended, Err(ChangeError::NotFound)), "it has ended already");
         let filter = TaskFilter { env: EnvId(1), kind: Some(TaskKind::Recover), statuses: vec![TaskStatus::Finished] };
-        assert_eq!(world.store.tasks(filter, all()).await.unwrap().len(), 1);
+        assert_eq!(world.store.tasks(filter, all()).await.unwrap().rows.len(), 1);
         assert_eq!(world.store.task(EnvId(2), task.id).await.unwrap(), None, "another environment's");
         assert_eq!(world.store.due(second, i64::MAX, 10).await.unwrap().rows, []);
     }

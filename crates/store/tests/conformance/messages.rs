@@ -86,3 +86,25 @@ on_every_driver! {
         assert_eq!(world.store.messages(world.app, None, filter("re"), all()).await.unwrap().rows.len(), 0);
     }
 }
+
+on_every_driver! {
+    async fn a_page_of_large_messages_ends_early_and_the_next_goes_on(place) {
+        let world = World::new(place).await;
+        let large = format!("\"{}\"", "x".repeat(3 << 20));
+        let mut ids = Vec::new();
+        for payload in [large.as_str(), "1", &large, &large] {
+            ids.push(world.append(world.message(payload)).await);
+        }
+        let page = async |after: Option<i64>| {
+            let page = Page { limit: 10, after, ascending: true, content: true };
+            let found = world.store.messages(world.app, None, MessageFilter::default(), page).await.unwrap();
+            (found.rows.into_iter().map(|row| row.id).collect::<Vec<_>>(), found.looked_to)
+        };
+        assert_eq!(page(None).await, (ids[..2].to_vec(), Some(ids[1].0)));
+        assert_eq!(page(Some(ids[1].0)).await, (vec![ids[2]], Some(ids[2].0)), "one row at least");
+        assert_eq!(page(Some(ids[2].0)).await, (vec![ids[3]], None));
+        let without = Page { limit: 10, after: None, ascending: true, content: false };
+        let found = world.store.messages(world.app, None, MessageFilter::default(), without).await.unwrap();
+        assert_eq!((found.rows.len(), found.looked_to), (4, None), "without their content, messages are small");
+    }
+}
