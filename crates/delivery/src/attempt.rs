@@ -19,6 +19,7 @@ use postrider_template::Variables;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long to wait for a database that is away or busy.
 const AGAIN_MS: i64 = 250;
@@ -40,6 +41,8 @@ pub struct Tools {
     pub payloads: Payloads,
     /// The process is to end: nobody waits any longer.
     pub stopping: AtomicBool,
+    /// Attempts under way end here and now.
+    pub give_up: watch::Sender<bool>,
 }
 
 impl Tools {
@@ -134,9 +137,18 @@ impl Ended {
     }
 }
 
+/// Makes one attempt, unless the process can wait for it no longer.
+pub async fn attempt_or_give_up(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
+    let mut give_up = tools.give_up.subscribe();
+    tokio::select! {
+        finished = attempt(tools, job, random) => finished,
+        _ = give_up.wait_for(|given_up| *given_up) => None,
+    }
+}
+
 /// Makes one attempt. `random` decides the jitter of its retry. `None`: the database gives nothing and the process is to
 /// end, so nothing was done, and the delivery is there at the next start.
-pub async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
+async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
     let source = message(tools, job).await?;
     let message = source.as_ref().map(Source::message);
     let started_ms = tools.clock.wall_ms();

@@ -256,7 +256,10 @@ mod tests {
                     let share = f64::from(refused) / f64::from(taken + refused) * 100.0;
                     println!("{capacity} a second, {kind}, {seconds} s: {used:.0} % used, {share:.1} % refused");
                     let least = if seconds < 60 { 75.0 } else { 90.0 };
-                    assert!(used >= least && share < 10.0, "{capacity} a second, {kind}: {used} % used, {share} % refused");
+                    assert!(
+                        used >= least && share < 10.0,
+                        "{capacity} a second, {kind}: {used} % used, {share} % refused"
+                    );
                 }
             }
         }

@@ -69,6 +69,8 @@ pub struct Server {
     jobs: Jobs,
     operations: Operations,
     writer: JoinHandle<()>,
+    /// How long all of the end may take, about.
+    drain: Duration,
 }
 
 impl Server {
@@ -160,21 +162,23 @@ impl Server {
         let router = Api::new(accept.clone(), composer, delivery.circuits(), Arc::new(registry), config.public_url)
             .router()
             .merge(postrider_dashboard::routes());
-        let limits =
-            Limits { max_connections: config.max_connections, drain: Duration::from_secs(config.drain_seconds) };
+        let drain = Duration::from_secs(config.drain_seconds);
+        let limits = Limits { max_connections: config.max_connections, drain };
         let http = tokio::spawn(async move {
             serve(listener, router, limits, async { drop(stopped.await) }).await;
         });
-        Ok(Server { address, accept, first_key, stop, http, delivery, jobs, operations, writer: feed.writer })
+        Ok(Server { address, accept, first_key, stop, http, delivery, jobs, operations, writer: feed.writer, drain })
     }
 
-    /// Stops accepting, finishes what is under way, and returns when all of it is on disk. Requests that do not finish
-    /// within [`Config::drain_seconds`] are given up, so that no client can hold the store open.
+    /// Stops accepting, finishes what is under way, and returns when all of it is on disk. Requests and attempts that do
+    /// not finish within [`Config::drain_seconds`] are given up, so that neither a client nor a receiver can hold the
+    /// store open.
     pub async fn drain(self) {
+        let began = tokio::time::Instant::now();
         let _ = self.stop.send(());
         let _ = self.http.await;
         self.jobs.drain().await;
-        self.delivery.drain().await;
+        self.delivery.drain(self.drain.saturating_sub(began.elapsed())).await;
         self.operations.drain().await;
         // The last handle: the writer ends after what it has.
         drop(self.accept);

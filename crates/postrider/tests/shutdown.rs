@@ -22,6 +22,12 @@ async fn no_client_can_keep_the_server_from_ending() {
     client.endpoint(&app, json!({"url": receiver.url("/slow")})).await;
     client.send(&app, "large", json!({"text": "x".repeat(20 << 20)})).await;
 
+    receiver.answer("/hangs", Answer::status(200).delay(Duration::from_secs(60)));
+    let other = client.application().await;
+    client.endpoint(&other, json!({"url": receiver.url("/hangs"), "timeoutSeconds": 30})).await;
+    let hanging = client.send(&other, "a", json!({})).await;
+    receiver.wait_for("/hangs", 1).await;
+
     let mut never_sent = Raw::connect(&client).await;
     never_sent.head(&client, "POST", &format!("/api/v1/app/{app}/msg"), Some(1_000)).await;
     let mut half_a_head = Raw::connect(&client).await;
@@ -37,7 +43,11 @@ async fn no_client_can_keep_the_server_from_ending() {
     let took = began.elapsed();
     assert!(took < Duration::from_secs(8), "it took {took:?}");
 
+    serve.check_deliveries().await;
+    receiver.answer("/hangs", Answer::status(200));
     let again = serve.start().await;
+    let attempts = again.client.wait_for_attempts(&other, &hanging, 1).await;
+    assert_eq!(attempts[0]["status"], 0, "what was given up is sent again");
     let attempts = again.client.wait_for_attempts(&app, &last, 1).await;
     assert_eq!(attempts[0]["status"], 0, "a delivery of the last moment is recorded");
     let arrived = receiver.wait_for("/slow", 2).await;

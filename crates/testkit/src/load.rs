@@ -117,7 +117,13 @@ impl Load {
                 let ids = receiver.ids(path);
                 must.iter().filter(|id| !ids.contains_key(**id)).collect::<Vec<_>>()
             };
-            if !eventually(async || missing().is_empty()).await {
+            // However long the backlog is, it must go on shrinking.
+            let mut left = usize::MAX;
+            while !missing().is_empty() && missing().len() < left {
+                left = missing().len();
+                eventually(async || missing().is_empty()).await;
+            }
+            if !missing().is_empty() {
                 let missing = missing();
                 let attempts = self.clients[0].attempts(&self.app, missing[0]).await;
                 panic!("{} of {} are missing at {path}; the first: {attempts:#?}", missing.len(), must.len());

@@ -3,7 +3,7 @@
 use super::{
     AT_ONCE, CLOCK_SET_MS, COUNT_MS, PARK_AFTER_MS, SHARED_SWEEP_MS, SWEEP_MS, Scheduler, TICK_MS, UNRECORDED,
 };
-use crate::attempt::attempt;
+use crate::attempt::attempt_or_give_up;
 use crate::tasks::{News, sweep};
 use postrider_store::id::EndpointId;
 use postrider_store::message::Scheduled;
@@ -115,7 +115,7 @@ impl Scheduler {
             let (tenure, random) = (self.tenure, rand::rng().random());
             let (tools, news) = (self.tools.clone(), self.news_sender.clone());
             tokio::spawn(async move {
-                let finished = attempt(&tools, &job, random).await;
+                let finished = attempt_or_give_up(&tools, &job, random).await;
                 let _ = news.send(News::Finished(tenure, app, finished.map(Box::new)));
             });
         }

@@ -33,7 +33,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Attempts that are started before anything else is looked at.
@@ -74,7 +75,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Delivery {
     circuits: Circuits,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Duration>,
     task: JoinHandle<()>,
 }
 
@@ -91,9 +92,10 @@ impl Delivery {
         self.circuits.clone()
     }
 
-    /// Starts no more attempts, and returns when those under way are finished and recorded.
-    pub async fn drain(self) {
-        let _ = self.stop.send(());
+    /// Starts no more attempts, and returns when those under way are finished and recorded. Those that take longer than
+    /// `within` are given up: they are made again at the next start.
+    pub async fn drain(self, within: Duration) {
+        let _ = self.stop.send(within);
         if self.task.await.is_err() {
             tracing::error!("delivery ended with a panic");
         }
@@ -146,6 +148,7 @@ impl Scheduler {
                 clock: options.clock,
                 payloads: Payloads::new(),
                 stopping: AtomicBool::new(false),
+                give_up: watch::Sender::new(false),
             }),
             events: options.events,
             questions,
@@ -174,7 +177,7 @@ impl Scheduler {
         }
     }
 
-    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, mut stopped: oneshot::Receiver<Duration>) {
         let clock = self.clock.clone();
         let mut events = Vec::new();
         let mut news = Vec::new();
@@ -184,7 +187,7 @@ impl Scheduler {
             let wake = [first, self.paces.next_wake()].into_iter().flatten().fold(self.next_tick, i64::min);
             tokio::select! {
                 biased;
-                _ = &mut stopped, if !self.draining => self.drain(),
+                within = &mut stopped, if !self.draining => self.drain(within.unwrap_or_default()),
                 Some(question) = self.questions.recv() => self.answer(question),
                 n = self.news.recv_many(&mut news, 256) => if n == 0 { break },
                 n = self.events.recv_many(&mut events, 16) => if n == 0 { break },
@@ -203,9 +206,15 @@ impl Scheduler {
         self.tools.store.flush().await;
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, within: Duration) {
         self.draining = true;
         self.tools.stopping.store(true, Ordering::Relaxed);
+        let tools = self.tools.clone();
+        tokio::spawn(async move {
+            // By the machine's own clock, for somebody waits for the process to end.
+            tokio::time::sleep(within).await;
+            tools.give_up.send_replace(true);
+        });
     }
 
     fn take_news(&mut self, news: &mut Vec<News>) {

@@ -121,7 +121,8 @@ impl Shared {
             *record.ids.entry(lossy(id)).or_default() += 1;
         }
         let takes = record.capacity.as_mut().is_none_or(Capacity::takes_one_more);
-        let answer = if takes { record.answers.get(record.next).cloned().unwrap_or_default() } else { Answer::status(503) };
+        let answer =
+            if takes { record.answers.get(record.next).cloned().unwrap_or_default() } else { Answer::status(503) };
         if takes {
             record.next = (record.next + 1).min(record.answers.len().saturating_sub(1));
         }
