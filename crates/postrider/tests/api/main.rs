@@ -7,6 +7,7 @@ mod catalogues;
 mod chains;
 mod circuit;
 mod conversations;
+mod credentials;
 mod deletion;
 mod disabling;
 mod environments;
@@ -38,7 +39,10 @@ mod schemas;
 mod secrets;
 mod simulations;
 mod statistics;
+mod strict;
 mod templates;
+mod timeouts;
+mod unanswered;
 mod upserts;
 
 use postrider_clock::Clock;
