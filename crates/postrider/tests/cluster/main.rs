@@ -2,6 +2,7 @@
 // How long things really take is what some of these tests are about.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
+mod lease;
 mod outages;
 
 use postrider_testkit::app::{Client, eventually};
