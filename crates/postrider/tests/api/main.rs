@@ -40,6 +40,7 @@ mod secrets;
 mod simulations;
 mod statistics;
 mod strict;
+mod systems;
 mod templates;
 mod timeouts;
 mod unanswered;
