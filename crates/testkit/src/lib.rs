@@ -20,3 +20,4 @@ pub mod packages;
 pub mod postgres;
 pub mod process;
 pub mod receiver;
+pub mod skip;
