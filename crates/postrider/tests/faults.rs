@@ -1,8 +1,8 @@
 //! What can happen to a process and its disk: nothing acknowledged is missing afterwards.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use postrider_testkit::app::{KEY, eventually};
-use postrider_testkit::load::Load;
+use postrider_testkit::app::{KEY, eventually, eventually_within};
+use postrider_testkit::load::{self, Load};
 use postrider_testkit::process::Serve;
 use postrider_testkit::receiver::{Answer, Receiver};
 use postrider_testkit::skip::skip;
@@ -73,16 +73,27 @@ async fn a_full_disk_refuses_messages_and_goes_on_when_there_is_room() {
     println!("{messages} messages, {repeats} arrived more than once");
 }
 
+/// Stopped for longer than its attempts and its callers have patience, and longer than a lease lasts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_stopped_for_half_a_minute_goes_on() {
+async fn a_process_stopped_until_its_callers_give_up_goes_on() {
     let receiver = Receiver::counting().await;
+    receiver.answer("/slow", Answer::status(200).delay(Duration::from_millis(500)));
     let data = TempDir::new().unwrap();
     let server = Serve::new(BINARY, data.path()).start().await;
-    let mut load = Load::start(&server.client, 4, 100).await;
+    let senders = 4;
+    let mut load = Load::start(&server.client, senders, 100).await;
     load.endpoint(&receiver, "/hook").await;
+    // Of this one, attempts are under way whenever the process stops, and too late when it goes on.
+    let slow = load.endpoint(&receiver, "/slow").await;
+    let slow = format!("/api/v1/app/{}/endpoint/{slow}", load.app());
+    server.client.patch(&slow, json!({"timeoutSeconds": 2})).await.expect(200);
     load.wait_for(100).await;
+    receiver.wait_for("/slow", 1).await;
     server.signal("STOP");
-    tokio::time::sleep(Duration::from_secs(30)).await;
+    // The senders give up their first requests, and then those that they sent instead.
+    let given_up = load.refused() + 2 * senders;
+    let gave_up = eventually_within(4 * load::PATIENCE, async || load.refused() >= given_up).await;
+    assert!(gave_up, "{} were given up instead of {given_up}", load.refused());
     server.signal("CONT");
     load.wait_for(100).await;
     load.stop().await;
