@@ -4,6 +4,9 @@
 use postrider_contract::PayloadFilter;
 use serde_json::{Value, json};
 
+/// What a filter is made of, how many of it are allowed, and a filter with so many.
+type Kind<'a> = (&'a str, usize, &'a dyn Fn(usize) -> Value);
+
 fn wrong(filter: &Value) -> Option<String> {
     PayloadFilter::parse(filter).err().map(|problem| problem.to_string())
 }
@@ -25,7 +28,7 @@ fn list(inner: Value) -> Value {
 #[test]
 fn sixteen_levels_are_the_most_of_any_kind() {
     let is = |levels: usize, make: &dyn Fn(usize) -> Value| (wrong(&make(levels)), wrong(&make(levels + 1)));
-    let kinds: [(&str, usize, &dyn Fn(usize) -> Value); 7] = [
+    let kinds: [Kind<'_>; 7] = [
         ("fields", 16, &|levels| nested(levels, json!(1), field)),
         ("$not", 15, &|levels| nested(levels, field(json!(1)), |inner| json!({"$not": inner}))),
         ("$and", 15, &|levels| nested(levels, field(json!(1)), |inner| json!({"$and": [inner]}))),
@@ -45,7 +48,7 @@ fn sixteen_levels_are_the_most_of_any_kind() {
 #[test]
 fn two_hundred_and_fifty_six_conditions_and_values_are_the_most_wherever_they_are() {
     let object = |count: usize| Value::Object((0..count).map(|n| (format!("f{n}"), json!(n))).collect());
-    let kinds: [(&str, usize, &dyn Fn(usize) -> Value); 6] = [
+    let kinds: [Kind<'_>; 6] = [
         ("conditions", 256, &|count| object(count)),
         ("below one field", 255, &|count| json!({"a": object(count)})),
         ("values of a field", 255, &|count| json!({"a": vec![1; count]})),

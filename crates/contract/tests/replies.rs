@@ -148,8 +148,11 @@ fn a_response_has_at_most_64_levels_a_thousand_actions_and_a_mebibyte_of_them() 
     assert_eq!(wrong(&large((1 << 20) + 1)), refused);
 }
 
+/// A name, whose it is, and the value as JSON.
+type Variable = (String, KeptFor, Option<String>);
+
 /// What a response's `set` leaves behind: name, whose, value; and why something is not kept.
-fn kept(set: &Value) -> (Vec<(String, KeptFor, Option<String>)>, Option<String>) {
+fn kept(set: &Value) -> (Vec<Variable>, Option<String>) {
     match reply(&json!({"set": set}).to_string()) {
         Some(Reply::Actions { settings, not_kept, .. }) => {
             let plain = |value: Bytes| String::from_utf8(value.to_vec()).unwrap();
