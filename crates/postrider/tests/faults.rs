@@ -1,10 +1,11 @@
 //! What can happen to a process and its disk: nothing acknowledged is missing afterwards.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use postrider_testkit::app::{KEY, eventually};
-use postrider_testkit::load::Load;
+use postrider_testkit::app::{KEY, eventually, eventually_within};
+use postrider_testkit::load::{self, Load};
 use postrider_testkit::process::Serve;
 use postrider_testkit::receiver::{Answer, Receiver};
+use postrider_testkit::skip::skip;
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
@@ -17,14 +18,18 @@ const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// `None` where mounting is not allowed.
+    /// `None`, with a line that says so, where mounting is not allowed; in CI it must be.
     fn mount(size: &str) -> Option<SmallDisk> {
         let dir = TempDir::new().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(dir.path())
             .status();
-        mounted.is_ok_and(|status| status.success()).then(|| SmallDisk(dir))
+        if !mounted.is_ok_and(|status| status.success()) {
+            skip("mounting a small file system needs root");
+            return None;
+        }
+        Some(SmallDisk(dir))
     }
 
     fn path(&self) -> &Path {
@@ -40,10 +45,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_messages_and_goes_on_when_there_is_room() {
-    let Some(disk) = SmallDisk::mount("48m") else {
-        println!("skipped: mounting a small file system needs root");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount("48m") else { return };
     let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![0u8; 30 << 20]).unwrap();
     let receiver = Receiver::counting().await;
@@ -79,10 +81,7 @@ fn fill(dir: &Path, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_on_a_full_disk_starts_again_reads_delivers_and_goes_on_when_there_is_room() {
-    let Some(disk) = SmallDisk::mount("64m") else {
-        println!("skipped: mounting a small file system needs root");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount("64m") else { return };
     let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![0u8; 24 << 20]).unwrap();
     let receiver = Receiver::counting().await;
@@ -137,16 +136,27 @@ async fn a_server_killed_on_a_full_disk_starts_again_reads_delivers_and_goes_on_
     serve.check_deliveries().await;
 }
 
+/// Stopped for longer than its attempts and its callers have patience, and longer than a lease lasts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_stopped_for_half_a_minute_goes_on() {
+async fn a_process_stopped_until_its_callers_give_up_goes_on() {
     let receiver = Receiver::counting().await;
+    receiver.answer("/slow", Answer::status(200).delay(Duration::from_millis(500)));
     let data = TempDir::new().unwrap();
     let server = Serve::new(BINARY, data.path()).start().await;
-    let mut load = Load::start(&server.client, 4, 100).await;
+    let senders = 4;
+    let mut load = Load::start(&server.client, senders, 100).await;
     load.endpoint(&receiver, "/hook").await;
+    // Of this one, attempts are under way whenever the process stops, and too late when it goes on.
+    let slow = load.endpoint(&receiver, "/slow").await;
+    let slow = format!("/api/v1/app/{}/endpoint/{slow}", load.app());
+    server.client.patch(&slow, json!({"timeoutSeconds": 2})).await.expect(200);
     load.wait_for(100).await;
+    receiver.wait_for("/slow", 1).await;
     server.signal("STOP");
-    tokio::time::sleep(Duration::from_secs(30)).await;
+    // The senders give up their first requests, and then those that they sent instead.
+    let given_up = load.refused() + 2 * senders;
+    let gave_up = eventually_within(4 * load::PATIENCE, async || load.refused() >= given_up).await;
+    assert!(gave_up, "{} were given up instead of {given_up}", load.refused());
     server.signal("CONT");
     load.wait_for(100).await;
     load.stop().await;

@@ -250,9 +250,14 @@ pub fn id(body: &Value) -> String {
 }
 
 /// Asks again and again until it is so; false when patience ends.
-pub async fn eventually(mut is_so: impl AsyncFnMut() -> bool) -> bool {
+pub async fn eventually(is_so: impl AsyncFnMut() -> bool) -> bool {
+    eventually_within(PATIENCE, is_so).await
+}
+
+/// [`eventually`], with another patience.
+pub async fn eventually_within(patience: Duration, mut is_so: impl AsyncFnMut() -> bool) -> bool {
     let started = Instant::now();
-    while started.elapsed() < PATIENCE {
+    while started.elapsed() < patience {
         if is_so().await {
             return true;
         }

@@ -4,9 +4,9 @@
 use crate::certs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -42,6 +42,8 @@ pub enum Behaviour {
     HugeHeaders,
     /// 302 to this URL.
     RedirectTo(String),
+    /// These bytes for a response, whatever they are, and then closes.
+    Says(&'static str),
     /// https with a certificate that is self-signed, and for another name. Who accepts it gets a 200.
     WrongCertificate,
 }
@@ -52,13 +54,14 @@ pub struct Hostile {
     addr: SocketAddr,
     tls: bool,
     counts: Arc<Counts>,
-    _running: JoinSet<()>,
+    running: JoinSet<()>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     connections: AtomicUsize,
     bytes_written: AtomicU64,
+    held: Mutex<Vec<Duration>>,
 }
 
 impl Hostile {
@@ -70,11 +73,22 @@ impl Hostile {
         let counts = Arc::new(Counts::default());
         let mut running = JoinSet::new();
         running.spawn(accept_all(listener, Arc::new(behaviour), counts.clone()));
-        Hostile { addr, tls, counts, _running: running }
+        Hostile { addr, tls, counts, running }
     }
 
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Ends it; afterwards something else can listen on its port.
+    pub async fn stop(mut self) -> SocketAddr {
+        self.running.shutdown().await;
+        self.addr
+    }
+
+    /// How long each connection lasted that has ended, whoever ended it.
+    pub fn held(&self) -> Vec<Duration> {
+        self.counts.held.lock().unwrap().clone()
     }
 
     /// `http://127.0.0.1:PORT/`, or `https://localhost:PORT/` where TLS is what goes wrong.
@@ -104,9 +118,11 @@ async fn accept_all(listener: TcpListener, behaviour: Arc<Behaviour>, counts: Ar
                 Ok((stream, _)) => {
                     counts.connections.fetch_add(1, Ordering::Relaxed);
                     let (behaviour, counts, acceptor) = (behaviour.clone(), counts.clone(), acceptor.clone());
+                    let began = Instant::now();
                     connections.spawn(async move {
                         // Peers that have had enough of this are what it is for.
                         let _ = misbehave(stream, &behaviour, &counts, acceptor).await;
+                        counts.held.lock().unwrap().push(began.elapsed());
                     });
                 }
                 // No file descriptor is free: connections have to end first.
@@ -188,6 +204,7 @@ async fn misbehave(
             let head = format!("HTTP/1.1 302 Found\r\nlocation: {url}\r\n");
             peer.send(format!("{head}content-length: 0\r\nconnection: close\r\n\r\n").as_bytes()).await?;
         }
+        Behaviour::Says(response) => peer.send(response.as_bytes()).await?,
         Behaviour::AcceptsAndNeverAnswers | Behaviour::ClosesAtOnce | Behaviour::WrongCertificate => {}
     }
     peer.close().await

@@ -21,3 +21,4 @@ pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod receiver;
+pub mod skip;

@@ -17,13 +17,14 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 /// How long a sender waits for an answer before it tries again, or the next node.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 struct Promised {
     /// Message ids, each with how many endpoints were known when it was sent.
     messages: Mutex<Vec<(String, usize)>>,
-    paths: Mutex<Vec<String>>,
+    /// The paths of endpoints, and their ids.
+    paths: Mutex<Vec<(String, String)>>,
     accepted: AtomicUsize,
     refused: AtomicUsize,
     next: AtomicUsize,
@@ -76,7 +77,7 @@ impl Load {
         let retries = [0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
         let endpoint = json!({"url": receiver.url(path), "retrySchedule": retries});
         let endpoint = self.clients[0].endpoint(&self.app, endpoint).await;
-        self.promised.paths.lock().await.push(path.to_owned());
+        self.promised.paths.lock().await.push((path.to_owned(), endpoint.clone()));
         endpoint
     }
 
@@ -111,7 +112,7 @@ impl Load {
         let messages = self.promised.messages.lock().await.clone();
         let paths = self.promised.paths.lock().await.clone();
         let mut repeats = 0;
-        for (n, path) in paths.iter().enumerate() {
+        for (n, (path, endpoint)) in paths.iter().enumerate() {
             let must: Vec<&String> = messages.iter().filter(|(_, known)| *known > n).map(|(id, _)| id).collect();
             let missing = || {
                 let ids = receiver.ids(path);
@@ -126,6 +127,10 @@ impl Load {
             if !missing().is_empty() {
                 let missing = missing();
                 let attempts = self.clients[0].attempts(&self.app, missing[0]).await;
+                let path_of = |what| format!("/api/v1/app/{}/endpoint/{endpoint}{what}", self.app);
+                for what in ["", "/stats", "/circuit", "/order"] {
+                    println!("{what}: {}", self.clients[0].get(&path_of(what)).await.body);
+                }
                 panic!("{} of {} are missing at {path}; the first: {attempts:#?}", missing.len(), must.len());
             }
             repeats += receiver.ids(path).values().map(|count| count - 1).sum::<usize>();

@@ -1,5 +1,6 @@
 //! A node in a network of its own, so that it can be cut off from the database alone.
 
+use crate::skip::skip;
 use std::process::Command;
 
 /// Two cables between this machine and a network namespace: one to the database, one for the rest.
@@ -18,7 +19,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// `None`, with a line that says so, where this may not be done.
+    /// `None`, with a line that says so, where this is not allowed; in CI it must be.
     pub fn new() -> Option<Pair> {
         let n = std::process::id() % 200 + 10;
         let pair = Pair {
@@ -46,7 +47,7 @@ impl Pair {
         if steps.iter().all(|step| ip(step)) {
             return Some(pair);
         }
-        println!("skipped: network namespaces need root and iproute2");
+        skip("network namespaces need root and iproute2");
         None
     }
 

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use postrider_contract::{
-    ApplicationView, Book, ContentType, Contract, EndpointView, MessageView, Outgoing, RenderError, Request,
+    ApplicationView, Book, ContentType, Contract, EndpointView, Kept, MessageView, Outgoing, RenderError, Request,
 };
 use std::collections::BTreeMap;
 
@@ -23,6 +23,7 @@ pub struct Case<'a> {
     pub settings: &'a [(&'a str, &'a str)],
     pub headers: &'a [(&'a str, &'a str)],
     pub content_type: ContentType,
+    pub kept: &'a [Kept],
 }
 
 impl Case<'_> {
@@ -43,6 +44,7 @@ impl Case<'_> {
             settings: &[],
             headers: &[],
             content_type: ContentType::Json,
+            kept: &[],
         }
     }
 
@@ -91,7 +93,7 @@ impl Case<'_> {
             secrets: &secrets,
             headers: &headers,
             settings: &settings,
-            kept: &[],
+            kept: self.kept,
             body: None,
             attempt: 1,
             now_ms: self.now_ms,

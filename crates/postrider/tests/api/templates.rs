@@ -70,7 +70,7 @@ async fn a_validation_template_decides_whether_a_message_is_sent_and_a_test_pass
 
 #[tokio::test]
 async fn an_error_template_finds_the_error_in_a_successful_response() {
-    let (app, _, receiver) = on_a_clock().await;
+    let (app, clock, receiver) = on_a_clock().await;
     let acme = app.application().await;
     let template = r#"{% if body.error %}{{ body.error }} ({{ headers["X-CODE"] }}){% endif %}"#;
     let endpoint = scope_endpoint(&app, &acme, &receiver, json!({"errorTemplate": template})).await;
@@ -85,8 +85,15 @@ async fn an_error_template_finds_the_error_in_a_successful_response() {
     // What is an error without it stays one.
     let broken = app.send(&acme, "user/created", json!({"id": "3"})).await;
     assert_eq!(app.wait_for_attempts(&acme, &broken, 1).await[0]["error"]["code"], "status");
+    // What the template complains of has arrived, and is not sent again; what is broken is, by the contract's schedule.
+    let states = [app.states(&acme, &failed).await, app.states(&acme, &broken).await];
+    assert_eq!(states, [["fail"], ["pending"]]);
+    clock.advance(Duration::from_secs(3_600));
+    app.wait_for_attempts(&acme, &broken, 2).await;
+    assert_eq!(app.attempts(&acme, &failed).await.len(), 1, "once, and never again");
+    assert_eq!(receiver.count("/hook"), 4);
     let errors = app.get(&format!("/api/v1/app/{acme}/endpoint/{endpoint}/error")).await.expect(200);
-    assert_eq!(errors["data"].as_array().unwrap().len(), 2, "{errors}");
+    assert_eq!(errors["data"].as_array().unwrap().len(), 3, "{errors}");
 }
 
 #[tokio::test]

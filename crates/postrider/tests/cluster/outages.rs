@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A server that reaches the database through what can be cut.
-async fn behind_a_cutter(url: &str) -> (Cutter, Process) {
+pub async fn behind_a_cutter(url: &str) -> (Cutter, Process) {
     let (address, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
     let (host, port) = address.split_once(':').unwrap();
     let cutter = Cutter::start(host.to_owned(), port.parse().unwrap()).await;
