@@ -59,11 +59,11 @@ fn retry_after_counts_where_the_contract_says_so_and_another_try_follows() {
     let honoured = contract("success = [\"2xx\"]\nretry = [429, 503]\nslow_down = [429]\nretry_after = true");
     let of = |status, text| judge(&honoured, status, text);
     let seconds = |seconds| Some(Duration::from_secs(seconds));
-    assert_eq!((of(503, Some("7")).retry_after, of(503, Some("7")).slow_down), (seconds(7), None));
-    assert_eq!((of(429, Some(" 7 ")).retry_after, of(429, Some("7")).slow_down), (seconds(7), seconds(7)));
-    assert_eq!((of(429, None).retry_after, of(429, None).slow_down), (None, seconds(5)));
+    assert_eq!((of(503, Some("7")).retry_after, of(503, Some("7")).hold), (seconds(7), None));
+    assert_eq!((of(429, Some(" 7 ")).retry_after, of(429, Some("7")).hold), (seconds(7), seconds(7)));
+    assert_eq!((of(429, None).overloaded, of(429, None).hold), (true, None));
     assert_eq!((of(429, Some("soon")).retry_after, of(429, Some("")).retry_after), (None, None));
-    assert_eq!(of(429, Some("Tue, 14 Nov 2023 22:14:20 GMT")).slow_down, seconds(60));
+    assert_eq!(of(429, Some("Tue, 14 Nov 2023 22:14:20 GMT")).hold, seconds(60));
     // A success or a failure for good is not tried again, and waits for nothing.
     assert_eq!((of(200, Some("7")).retry_after, of(400, Some("7")).retry_after), (None, None));
     let day = seconds(86_400);
@@ -72,6 +72,6 @@ fn retry_after_counts_where_the_contract_says_so_and_another_try_follows() {
 
     let ignored = contract("success = [\"2xx\"]\nslow_down = [429]");
     let judged = judge(&ignored, 429, Some("7"));
-    assert_eq!((judged.retry_after, judged.slow_down), (None, seconds(5)));
-    assert_eq!(judge(&ignored, 503, Some("7")).slow_down, None);
+    assert_eq!((judged.retry_after, judged.hold), (None, seconds(5)));
+    assert_eq!(judge(&ignored, 503, Some("7")).hold, None);
 }
