@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use postrider_testkit::app::{Client, eventually};
+use postrider_testkit::hostile::{Behaviour, Hostile};
 use postrider_testkit::process::{Process, Serve};
 use postrider_testkit::raw::Raw;
+use postrider_testkit::receiver::{Answer, Receiver};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -23,7 +26,7 @@ struct Tenants {
     token: Client,
     attacker: String,
     neighbour: String,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Tenants {
@@ -36,7 +39,7 @@ impl Tenants {
         let (attacker, neighbour) = (provider.application().await, provider.application().await);
         let access = provider.post(&format!("/api/v1/auth/app-portal-access/{attacker}"), json!({})).await.expect(200);
         let token = provider.with_key(access["token"].as_str().unwrap());
-        Tenants { server, provider, token, attacker, neighbour, _dir: dir }
+        Tenants { server, provider, token, attacker, neighbour, dir }
     }
 
     /// The latency that 99 of 100 of the neighbour tenant's sends stay within. All of them are accepted.
@@ -56,6 +59,11 @@ impl Tenants {
         let during = self.p99().await;
         println!("p99 before: {before:?}, during: {during:?}");
         assert!(during <= before * 2 + NOISE, "p99 of sends: {before:?} before, {during:?} during the attack");
+    }
+
+    /// The file of the embedded database, where the test runs on that.
+    fn embedded(&self) -> Option<PathBuf> {
+        Some(self.dir.path().join("postrider.db")).filter(|file| file.exists())
     }
 
     /// A path of the attacker tenant.
@@ -304,4 +312,60 @@ async fn a_filter_that_was_changed_holds_for_the_next_message() {
     let large = json!({"n": 2, "text": "x".repeat(2 << 20)});
     let message = tenants.provider.send(&tenants.attacker, "a", large).await;
     assert_eq!(tenants.provider.states(&tenants.attacker, &message).await.len(), 1);
+}
+
+/// How long deliveries of a tenant take that 99 of 100 stay within: from the send to the receiver.
+async fn delivered(tenants: &Tenants, receiver: &Receiver) -> Duration {
+    let mut took = Vec::new();
+    for n in 0..SENDS {
+        let began = Instant::now();
+        let before = receiver.count("/neighbour");
+        tenants.provider.send(&tenants.neighbour, "a", json!({"n": n})).await;
+        receiver.wait_for("/neighbour", before + 1).await;
+        took.push(began.elapsed());
+    }
+    took.sort_unstable();
+    took[SENDS * 99 / 100]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endpoints_that_hang_hold_up_no_other_applications_deliveries() {
+    let (tenants, receiver) = (Tenants::start(&[]).await, Receiver::counting().await);
+    let hangs = Hostile::start(Behaviour::AcceptsAndNeverAnswers).await;
+    tenants.provider.endpoint(&tenants.neighbour, json!({"url": receiver.url("/neighbour")})).await;
+    // More than there were slots for all applications together.
+    for n in 0..1_200 {
+        let form = json!({"url": format!("{}{n}", hangs.url())});
+        tenants.token.post(&tenants.path("endpoint"), form).await.expect(201);
+    }
+    let before = delivered(&tenants, &receiver).await;
+    tenants.provider.send(&tenants.attacker, "a", json!({})).await;
+    let during = delivered(&tenants, &receiver).await;
+    println!("p99 of deliveries before: {before:?}, during: {during:?}");
+    assert!(during <= before * 2 + NOISE, "p99 of deliveries: {before:?} before, {during:?} during the attack");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outcomes_that_the_database_refuses_hold_up_nobody_and_end() {
+    let (tenants, receiver) = (Tenants::start(&[]).await, Receiver::counting().await);
+    let Some(database) = tenants.embedded() else { return };
+    receiver.answer("/refused", Answer::status(500));
+    let form = json!({"url": receiver.url("/refused"), "retrySchedule": [0, 0]});
+    let endpoint = tenants.provider.endpoint(&tenants.attacker, form).await;
+    let refuse = "CREATE TRIGGER refused BEFORE INSERT ON attempts WHEN NEW.url LIKE '%/refused'
+                  BEGIN SELECT raise(ABORT, 'refused'); END";
+    rusqlite::Connection::open(database).unwrap().execute_batch(refuse).unwrap();
+    let before = tenants.p99().await;
+    let messages: Vec<Value> = (0..1_000).map(|n| json!({"eventType": "a", "payload": {"n": n}})).collect();
+    let batch = format!("/api/v1/app/{}/msg/batch", tenants.attacker);
+    tenants.provider.post(&batch, json!({"messages": messages})).await.expect(202);
+    tenants.is_undisturbed(before).await;
+    let stats = format!("/api/v1/app/{}/endpoint/{endpoint}/stats", tenants.attacker);
+    let mut ended = Value::Null;
+    let all = eventually(async || {
+        ended = tenants.provider.get(&stats).await.expect(200);
+        ended["fail"] == 1_000
+    });
+    assert!(all.await, "{ended}");
+    assert_eq!(receiver.count("/refused"), 3_000, "each was tried three times, and no more");
 }
