@@ -38,7 +38,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Attempts that are started before anything else is looked at.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 512;
 /// Attempts that may wait to be recorded (a full disk): beyond it nothing more is sent.
 const UNRECORDED: usize = 20_000;
 /// How long a delivery may be in memory alone before the store gets a row for it.
