@@ -74,7 +74,7 @@ impl Payloads {
             None => return Ok(None),
             Some(UpTo::Whole(message)) => {
                 let room = self.room.take(app, message.payload.len()).await;
-                (message, room)
+                (*message, room)
             }
             Some(UpTo::Larger(bytes)) => {
                 let room = self.room.take(app, bytes).await;

@@ -32,7 +32,7 @@ pub struct Message {
 /// A message, unless its payload is larger than was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UpTo {
-    Whole(Message),
+    Whole(Box<Message>),
     /// So many bytes.
     Larger(usize),
 }

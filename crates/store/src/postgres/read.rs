@@ -89,7 +89,7 @@ impl Reads {
         let Some(row) = rows.first() else { return Ok(None) };
         match usize::try_from(row.get::<_, i64>(0)).unwrap_or_default() {
             bytes if bytes > most => Ok(Some(UpTo::Larger(bytes))),
-            _ => Ok(self.message_by_id(id).await?.map(UpTo::Whole)),
+            _ => Ok(self.message_by_id(id).await?.map(|message| UpTo::Whole(Box::new(message)))),
         }
     }
 

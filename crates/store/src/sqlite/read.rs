@@ -83,7 +83,7 @@ pub fn message_up_to(conn: &Connection, id: MessageId, most: usize) -> Result<Op
         .optional()?;
     match bytes.map(|bytes| usize::try_from(bytes).unwrap_or_default()) {
         Some(bytes) if bytes > most => Ok(Some(UpTo::Larger(bytes))),
-        Some(_) => Ok(message_by_id(conn, id)?.map(UpTo::Whole)),
+        Some(_) => Ok(message_by_id(conn, id)?.map(|message| UpTo::Whole(Box::new(message)))),
         None => Ok(None),
     }
 }

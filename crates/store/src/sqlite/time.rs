@@ -40,7 +40,7 @@ const AHEAD: &str = "ahead_ms";
 pub struct Retiming {
     ahead_ms: i64,
     /// The delivery that comes next, while rows are being put right.
-    from: Option<(i64, i64)>,
+    from: Option<Place>,
 }
 
 impl Retiming {
@@ -83,11 +83,14 @@ impl Retiming {
     }
 }
 
+/// A place in the schedule: endpoint and message.
+type Place = (i64, i64);
+
 /// A delivery of a message for a certain time: endpoint, message, and that time.
 type Timed = (i64, i64, i64);
 
 /// The deliveries of one slice that nobody has tried and that are for a certain time; and where the next slice begins.
-fn timed(tx: &Transaction<'_>, (endpoint, message): (i64, i64)) -> Result<(Vec<Timed>, Option<(i64, i64)>)> {
+fn timed(tx: &Transaction<'_>, (endpoint, message): Place) -> Result<(Vec<Timed>, Option<Place>)> {
     let mut select = tx.prepare_cached(
         "SELECT s.endpoint, s.message, m.deliver_ms, s.attempts = 0 AND NOT s.manual AND m.deliver_ms > 0
          FROM schedule s LEFT JOIN messages m ON m.id = s.message
