@@ -51,7 +51,7 @@ impl Filters {
         let filter = endpoint.settings.payload_filter.as_ref().and_then(|filter| PayloadFilter::parse(filter).ok());
         let compiled = Arc::new(filter);
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // Those of deleted endpoints are never asked for again, and there is no telling which these are.
+        // Filters of deleted endpoints are never used again, and nothing here says which these are.
         if kept.len() >= KEPT {
             kept.clear();
         }

@@ -38,7 +38,7 @@ struct Loaded {
 pub struct Shared(Arc<Loading>);
 
 impl Shared {
-    /// `None`: there is no such message any more.
+    /// `None`: the message has been removed.
     pub fn message(&self) -> Option<&Arc<Message>> {
         self.0.get()?.as_ref().map(|loaded| &loaded.message)
     }

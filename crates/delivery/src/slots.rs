@@ -1,7 +1,7 @@
 //! How many attempts may be under way at once, and how many of them one application's.
 //!
 //! An attempt that waits for a response costs little but its slot, so there are many slots. No application may take more
-//! than are still free, so that whoever comes next finds some at once, whatever the others' endpoints do. An endpoint
+//! than are still free, so the next application always finds some, whatever the endpoints of the others do. An endpoint
 //! whose application has its share waits here for one of its attempts to end.
 
 use postrider_fair::{FairQueue, Shares};

@@ -1,7 +1,7 @@
 //! How much of a limited quantity each key may hold.
 //!
 //! A key may never hold more than is still free. One key alone can hold half of the whole, two a third each,
-//! and so on: whoever comes next always finds room, and nothing has to be taken back from anyone. (Switches share
+//! and so on: the next key always finds room, and nothing has to be taken back. (Switches share
 //! their buffers by this rule, known as dynamic thresholds.)
 
 use std::collections::HashMap;

@@ -210,7 +210,7 @@ fn request(app: &str, n: usize, text: &str, mixed: bool) -> (String, Value) {
     (format!("{path}?with_content=false"), message)
 }
 
-/// The ids of the messages that an answer tells of.
+/// The ids of the messages in an answer.
 fn ids(body: &Value) -> Vec<String> {
     match body["data"].as_array() {
         Some(batch) => batch.iter().map(|entry| id(&entry["message"])).collect(),

@@ -11,11 +11,11 @@ use std::time::Duration;
 const HOUR: Duration = Duration::from_secs(3_600);
 const HOUR_MS: i64 = 3_600_000;
 
-/// With PostgreSQL the schedule goes by the database's clock, and `cluster` tells of that.
+/// With PostgreSQL the schedule uses the database's clock; the tests in `cluster` cover that.
 fn goes_by_the_database(app: &App) -> bool {
     let does = database::of(app.dir.path()).is_some();
     if does {
-        println!("not told of PostgreSQL: there the schedule goes by the database's clock");
+        println!("not on PostgreSQL: there the schedule uses the database's clock");
     }
     does
 }

@@ -338,12 +338,25 @@ async fn what_nobody_works_on_is_found() {
     server.client.endpoint(&app, json!({"url": receiver.url("/hook")})).await;
     server.client.send(&app, "a", json!({})).await;
     receiver.wait_for("/hook", 1).await;
-    // A message of almost a minute ago, as a fault of ours or of the database might leave it.
     let client = postrider_testdb::connect(url.split('?').next().unwrap()).await.unwrap();
-    let lost =
-        "WITH t AS (SELECT (extract(epoch FROM now() - interval '57 seconds') * 1000)::bigint - 1577836800000 AS ms)
-                SELECT ms << 20 AS id, ms / 86400000 AS day FROM t";
-    let row = client.query_one(lost, &[]).await.unwrap();
+    // A message of almost a minute ago, as a fault of ours or of the database might leave it.
+    leave_a_message(&client, "57 seconds").await;
+    receiver.wait_for("/hook", 2).await;
+    // And one from before an outage of all servers, which looked through the messages two hours ago.
+    let swept = "UPDATE sweep SET message = ((extract(epoch FROM now() - interval '2 hours') * 1000)::bigint
+                   - 1577836800000) << 20";
+    client.batch_execute(swept).await.unwrap();
+    leave_a_message(&client, "90 minutes").await;
+    receiver.wait_for("/hook", 3).await;
+}
+
+/// Copies the first message to one that was accepted so long ago, with nothing that would have it sent.
+async fn leave_a_message(client: &tokio_postgres::Client, ago: &str) {
+    let lost = format!(
+        "WITH t AS (SELECT (extract(epoch FROM now() - interval '{ago}') * 1000)::bigint - 1577836800000 AS ms)
+         SELECT ms << 20 AS id, ms / 86400000 AS day FROM t"
+    );
+    let row = client.query_one(&lost, &[]).await.unwrap();
     let (id, day): (i64, i64) = (row.get(0), row.get(1));
     let (from, to) = ((day * 86_400_000) << 20, ((day + 1) * 86_400_000) << 20);
     let partition = format!(
@@ -353,7 +366,6 @@ async fn what_nobody_works_on_is_found() {
     let columns = "class, app, node, event_type, event_id, channels, endpoints, created_ms, payload";
     let insert = format!("INSERT INTO messages (id, {columns}) SELECT {id}, {columns} FROM messages LIMIT 1");
     client.batch_execute(&insert).await.unwrap();
-    receiver.wait_for("/hook", 2).await;
 }
 
 /// Sends through a node on this database, with retries and a restart, and checks that all arrives.

@@ -17,9 +17,9 @@ pub struct Violation {
 pub enum Fault {
     /// It has neither an attempt nor a row, and recovery does not look there: it would never be sent.
     Lost,
-    /// Its last attempt says that another follows, and there is no row: it would not be tried again.
+    /// Its last attempt is to be followed by another, and there is no row: it would not be tried again.
     NotScheduled,
-    /// Its last attempt says that it has ended, and there is a row: it would be sent once more.
+    /// It has ended with its last attempt, and there is a row: it would be sent once more.
     InTwoPlaces,
 }
 

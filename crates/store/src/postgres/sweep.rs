@@ -1,6 +1,6 @@
 //! The slow sweep: what the store holds and nobody works on.
 //!
-//! Everything else makes sure that there is no such thing; this finds it if that was wrong. It reads every message once,
+//! Nothing should ever be left for it to find; it covers faults in everything else. It reads every message once,
 //! a chunk at a time, when the message is a minute old and below the mark of every node that has not been adopted. It
 //! goes on from where it was however long nobody was there. One node at a time does it.
 

@@ -138,7 +138,7 @@ struct Scope<'a> {
     ids: &'a IdSource,
     recent: &'a RecentKeys,
     now_ms: i64,
-    /// The time that the schedule goes by.
+    /// The time that the schedule uses.
     steady_ms: i64,
     /// Idempotency keys that came before this stand for nothing.
     first_key_ms: i64,
