@@ -2,6 +2,7 @@
 
 use super::adopt::get;
 use super::lanes;
+use super::record::storable;
 use super::refresh::Refresh;
 use super::skew::Skew;
 use crate::columns::{deliver_from, endpoints_from, names_from};
@@ -140,6 +141,9 @@ impl Reads {
              AND ($3::bigint IS NULL OR endpoint IN (0, $3)) ORDER BY endpoint DESC, name LIMIT {MOST_VARIABLES}"
         );
         let endpoint = endpoint.map(|endpoint| endpoint.0);
+        // As it was stored.
+        let subject = storable(subject);
+        let subject = subject.as_ref();
         let params = [(&app.0 as _, Type::INT8), (&subject as _, Type::TEXT), (&endpoint as _, Type::INT8)];
         let rows = get(&self.pool).await?.query_typed(&sql, &params).await?;
         let variable = |row: &Row| Variable {

@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use postrider_store::config::Change;
-use postrider_store::message::{AttemptRecord, DeliveryState, NewMessage, Retry, Scheduled, Standing};
+use postrider_store::message::{AttemptRecord, DeliveryState, NewMessage, Retry, Scheduled, Setting, Standing};
 use postrider_store::query::{AttemptFilter, AttemptsOf};
 use postrider_store::{ChangeError, Event};
 
@@ -189,5 +189,26 @@ on_every_driver! {
         assert!(waiting.iter().all(|row| row.attempts == 1));
         // Of the one that it takes no word of nothing is left to repeat.
         assert_eq!(world.store.due(second, NOW + 5_000, 100).await.unwrap().rows, []);
+    }
+}
+
+on_every_driver! {
+    async fn what_a_response_sets_is_found_again_whatever_characters_it_has(place) {
+        let world = World::new(place).await;
+        let [first, _] = [world.endpoints[0], world.endpoints[1]];
+        let id = world.append(world.message("{}")).await;
+        let setting = Setting {
+            app: world.app,
+            endpoint: Some(first),
+            subject: "a\0b".into(),
+            name: "n\0".into(),
+            value: Some("1".into()),
+            set_ms: NOW,
+        };
+        let record = AttemptRecord { settings: vec![setting], ..failed(delivery(id, first)) };
+        world.store.record(0, vec![record]);
+        world.store.flush().await;
+        let found = world.store.variables(world.app, Some(first), "a\0b".into()).await.unwrap();
+        assert_eq!(found.iter().map(|variable| variable.value.as_str()).collect::<Vec<_>>(), ["1"]);
     }
 }
