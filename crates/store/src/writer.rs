@@ -41,6 +41,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How long the callers of a batch wait for a database that is away. Whoever is told to try again
 /// does so with the same idempotency key, and nothing happens twice.
 const AWAY_MS: i64 = 10_000;
+/// When an outcome that the database refuses is tried again: the time doubles with each try.
+const FIRST_REFUSED_MS: i64 = 1_000;
+const REFUSED_TRIES: u32 = 5;
 /// How often recovery's mark is written while messages come, and while nothing happens.
 const MARK_MS: i64 = 1_000;
 const IDLE_MARK_MS: i64 = 60_000;
@@ -78,6 +81,17 @@ struct Waiting {
     /// Parts of batches in which the database refuses something. They are committed one at a time between the other
     /// batches, so that finding what is refused holds nobody up.
     suspects: VecDeque<(Tenure, Batch)>,
+    /// Bare outcomes that the database did not take, to be tried again.
+    refused: VecDeque<Refused>,
+}
+
+/// An outcome that the database refuses even without a word that came from outside.
+struct Refused {
+    tenure: Tenure,
+    record: AttemptRecord,
+    tries: u32,
+    /// When it is tried again, steady ms.
+    at_ms: i64,
 }
 
 impl Waiting {
@@ -89,8 +103,12 @@ impl Waiting {
 impl<B: Backend> Writer<B> {
     /// Runs until every sender is gone and all they sent is committed, or can't be.
     pub fn run(mut self) {
-        let mut waiting =
-            Waiting { commands: FairQueue::new(WAITING_PER_APP), reports: VecDeque::new(), suspects: VecDeque::new() };
+        let mut waiting = Waiting {
+            commands: FairQueue::new(WAITING_PER_APP),
+            reports: VecDeque::new(),
+            suspects: VecDeque::new(),
+            refused: VecDeque::new(),
+        };
         let mut kept = Kept { mark: self.watermark.mark(), at_ms: self.clock.steady_ms() };
         let mut crowd = false;
         let mut in_vain = 0;
@@ -100,6 +118,7 @@ impl<B: Backend> Writer<B> {
             }
             let open = self.gather(&mut waiting);
             let now = self.clock.steady_ms();
+            self.retry_refused(&mut waiting, now);
             let is_idle = waiting.is_empty();
             let mark = self.mark(&kept, is_idle, open);
             if is_idle && mark.is_none() {
@@ -318,15 +337,42 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    /// Outcomes that the database refuses are stored bare; where it refuses even that, the delivery ends.
+    /// Outcomes that the database refuses are stored bare; where it refuses even that, they are tried again a few times.
     fn refused_attempts(&mut self, records: &[AttemptRecord], waiting: &mut Waiting) {
         for record in records {
             let is_bare = record.outcome.error.as_ref().is_some_and(|(code, _)| code == UNRECORDED);
-            let item = match is_bare {
-                false => Item::Attempts(vec![record.bare()]),
-                true => Item::Forget(vec![record.delivery]),
-            };
-            self.commit(Batch { items: vec![item] }, None, waiting);
+            if is_bare {
+                let at_ms = self.clock.steady_ms() + FIRST_REFUSED_MS;
+                waiting.refused.push_back(Refused { tenure: self.tenure, record: record.clone(), tries: 1, at_ms });
+            } else {
+                self.commit(Batch { items: vec![Item::Attempts(vec![record.bare()])] }, None, waiting);
+            }
+        }
+    }
+
+    /// Tries an outcome again that the database refused. After the last try its delivery leaves the schedule, for it
+    /// must not be repeated without end.
+    fn retry_refused(&mut self, waiting: &mut Waiting, now_ms: i64) {
+        let Some(place) = waiting.refused.iter().position(|refused| refused.at_ms <= now_ms) else { return };
+        let Some(mut refused) = waiting.refused.remove(place) else { return };
+        if refused.tenure != self.tenure {
+            return;
+        }
+        if refused.tries > REFUSED_TRIES {
+            let message = refused.record.delivery.message.0;
+            tracing::error!(message, "the outcome of a delivery could not be stored");
+            self.commit(Batch { items: vec![Item::Forget(vec![refused.record.delivery])] }, None, waiting);
+            return;
+        }
+        let batch = Batch { items: vec![Item::Attempts(vec![refused.record.clone()])] };
+        match self.backend.commit(&batch, None) {
+            Ok(committed) => self.publish(batch, committed),
+            Err(CommitError::Rejected(_)) => {
+                refused.at_ms = now_ms + (FIRST_REFUSED_MS << refused.tries);
+                refused.tries += 1;
+                waiting.refused.push_back(refused);
+            }
+            Err(error) => drop(self.failed(error, batch, waiting)),
         }
     }
 

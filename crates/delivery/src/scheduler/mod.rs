@@ -209,11 +209,12 @@ impl Scheduler {
     fn drain(&mut self, within: Duration) {
         self.draining = true;
         self.tools.stopping.store(true, Ordering::Relaxed);
-        let tools = self.tools.clone();
+        // Not all of the tools: the store must not be held open by this.
+        let give_up = self.tools.give_up.clone();
         tokio::spawn(async move {
             // By the machine's own clock, for somebody waits for the process to end.
             tokio::time::sleep(within).await;
-            tools.give_up.send_replace(true);
+            give_up.send_replace(true);
         });
     }
 

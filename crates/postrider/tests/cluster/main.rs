@@ -338,20 +338,21 @@ async fn what_nobody_works_on_is_found() {
     server.client.endpoint(&app, json!({"url": receiver.url("/hook")})).await;
     server.client.send(&app, "a", json!({})).await;
     receiver.wait_for("/hook", 1).await;
-    let client = postrider_testdb::connect(url.split('?').next().unwrap()).await.unwrap();
+    let url = url.split('?').next().unwrap();
     // A message of almost a minute ago, as a fault of ours or of the database might leave it.
-    leave_a_message(&client, "57 seconds").await;
+    leave_a_message(url, "57 seconds").await;
     receiver.wait_for("/hook", 2).await;
     // And one from before an outage of all servers, which looked through the messages two hours ago.
     let swept = "UPDATE sweep SET message = ((extract(epoch FROM now() - interval '2 hours') * 1000)::bigint
                    - 1577836800000) << 20";
-    client.batch_execute(swept).await.unwrap();
-    leave_a_message(&client, "90 minutes").await;
+    postrider_testdb::connect(url).await.unwrap().batch_execute(swept).await.unwrap();
+    leave_a_message(url, "90 minutes").await;
     receiver.wait_for("/hook", 3).await;
 }
 
 /// Copies the first message to one that was accepted so long ago, with nothing that would have it sent.
-async fn leave_a_message(client: &tokio_postgres::Client, ago: &str) {
+async fn leave_a_message(url: &str, ago: &str) {
+    let client = postrider_testdb::connect(url).await.unwrap();
     let lost = format!(
         "WITH t AS (SELECT (extract(epoch FROM now() - interval '{ago}') * 1000)::bigint - 1577836800000 AS ms)
          SELECT ms << 20 AS id, ms / 86400000 AS day FROM t"

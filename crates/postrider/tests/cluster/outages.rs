@@ -52,7 +52,7 @@ async fn a_commit_whose_outcome_is_unknown_is_read_back() {
 
 /// The database refuses the first outcomes, and nobody knows why.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outcome_that_can_not_be_stored_is_done_again_and_holds_up_no_line() {
+async fn an_outcome_that_can_not_be_stored_is_stored_later_and_holds_up_no_line() {
     let Some(url) = database::fresh() else { return };
     let server = node(&url).start().await;
     let refuses = "CREATE SEQUENCE outcomes;

@@ -5,6 +5,7 @@ use postrider_store::config::Change;
 use postrider_store::message::{AttemptRecord, DeliveryState, NewMessage, Retry, Scheduled, Setting, Standing};
 use postrider_store::query::{AttemptFilter, AttemptsOf};
 use postrider_store::{ChangeError, Event};
+use std::time::Duration;
 
 on_every_driver! {
     async fn where_a_delivery_stands_follows_from_its_attempts_and_its_schedule(place) {
@@ -187,8 +188,19 @@ on_every_driver! {
         let waiting = world.store.due(first, NOW + 5_000, 100).await.unwrap().rows;
         assert_eq!(waiting.len(), 20, "all are tried again, and as often as they would have been");
         assert!(waiting.iter().all(|row| row.attempts == 1));
-        // Of the one that it takes no word of nothing is left to repeat.
-        assert_eq!(world.store.due(second, NOW + 5_000, 100).await.unwrap().rows, []);
+        // The one that it takes no word of is tried again for a while, and then nothing is left to repeat.
+        let scheduled = Scheduled { delivery: delivery(ids[3], second), due_ms: NOW, attempts: 0 };
+        world.store.park(0, vec![scheduled], true);
+        world.store.flush().await;
+        assert_eq!(world.store.due(second, NOW, 100).await.unwrap().rows, [scheduled]);
+        for _ in 0..60 {
+            place.clock.advance(Duration::from_secs(40));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            if world.store.due(second, NOW, 100).await.unwrap().rows.is_empty() {
+                return;
+            }
+        }
+        panic!("the delivery is still in the schedule");
     }
 }
 

@@ -20,6 +20,7 @@ pub const NOW: i64 = 1_700_000_000_000;
 /// A place for data, on one of the drivers.
 pub struct Place {
     pub database: Database,
+    pub clock: Clock,
     /// Kept as long as the place is used.
     _dir: TempDir,
 }
@@ -28,18 +29,19 @@ impl Place {
     /// One of each driver that is there.
     pub async fn of_each_driver() -> Vec<Place> {
         let dir = TempDir::new().unwrap();
-        let mut places = vec![Place { database: Database::Embedded(dir.path().to_owned()), _dir: dir }];
+        let mut places =
+            vec![Place { database: Database::Embedded(dir.path().to_owned()), clock: Clock::manual(NOW), _dir: dir }];
         if let Some(url) = postrider_testdb::fresh().await {
             let node_name = "a test".to_owned();
             let database = Database::Postgres(PostgresOptions { url, node_name });
-            places.push(Place { database, _dir: TempDir::new().unwrap() });
+            places.push(Place { database, clock: Clock::manual(NOW), _dir: TempDir::new().unwrap() });
         }
         places
     }
 
     pub async fn open(&self, secret_key: [u8; 32]) -> Result<(Store, Feed), OpenError> {
         let metrics = StoreMetrics::register(&mut Registry::default());
-        let (database, clock) = (self.database.clone(), Clock::manual(NOW));
+        let (database, clock) = (self.database.clone(), self.clock.clone());
         Store::open(Options { database, secret_key, clock, metrics, retention: Retention::default() }).await
     }
 
