@@ -345,8 +345,9 @@ async fn what_nobody_works_on_is_found() {
     // And one from before an outage of all servers, which looked through the messages two hours ago.
     let swept = "UPDATE sweep SET message = ((extract(epoch FROM now() - interval '2 hours') * 1000)::bigint
                    - 1577836800000) << 20";
-    postrider_testdb::connect(url).await.unwrap().batch_execute(swept).await.unwrap();
+    // In this order, for a sweep may come in between.
     leave_a_message(url, "90 minutes").await;
+    postrider_testdb::connect(url).await.unwrap().batch_execute(swept).await.unwrap();
     receiver.wait_for("/hook", 3).await;
 }
 
