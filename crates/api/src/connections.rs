@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(connections.open().shares.held(address(1)), 8);
         let other = connections.place(address(2)).unwrap();
         assert!(!other.is_reserve);
-        // Whoever has requests in progress keeps its connections.
+        // Connections with requests in progress stay open.
         held.iter().for_each(|place| place.activity.request_began());
         assert!(connections.place(address(1)).unwrap().is_reserve, "there is still room for a health check");
         held.clear();

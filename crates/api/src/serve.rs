@@ -69,7 +69,7 @@ pub async fn serve(listener: Listener, router: Router, limits: Limits, stop: imp
         match accepted {
             Ok((stream, peer)) => match connections.place(peer.ip()) {
                 Some(place) => drop(tasks.spawn(answer(stream, router.clone(), place))),
-                // All are busy, the reserve too: whoever asks again has a better chance than whoever waits.
+                // All are busy, the reserve too. The client can connect again.
                 None => tracing::debug!(%peer, "no place for a connection"),
             },
             Err(error) => {

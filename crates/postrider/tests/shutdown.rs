@@ -1,4 +1,4 @@
-//! A server that is told to end does so in time, whatever its clients do, and loses nothing.
+//! A server that gets SIGTERM exits in time, whatever its clients do, and loses nothing.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use postrider_testkit::process::Serve;

@@ -321,7 +321,7 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    /// Has the two halves of a refused batch committed apart. Who waits for all of it still does.
+    /// Queues the two halves of a refused batch to be committed apart. A flush still waits for both.
     fn suspect(&self, mut batch: Batch, waiting: &mut Waiting) {
         waiting.reports.extend(batch.take_flushes().map(Report::Flush));
         let halves = batch.halves().into_iter().filter(|half| !half.items.is_empty());
