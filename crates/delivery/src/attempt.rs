@@ -9,7 +9,7 @@ use crate::state::KeptError;
 use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_contract::{Answer, Book, Contract, Outcome, Request};
-use postrider_egress::{Call, Egress, Reply, SendError};
+use postrider_egress::{Call, Egress, Incomplete, Reply, SendError};
 use postrider_store::config::Endpoint;
 use postrider_store::message::{
     self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, SKIPPED, Scheduled,
@@ -240,6 +240,7 @@ async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request:
         Ok(reply) => {
             let response = response(endpoint, &reply);
             let content_type = reply.headers.get(http::header::CONTENT_TYPE).cloned();
+            let incomplete = reply.incomplete.as_ref().map(Incomplete::to_string);
             let ended = judge(contract, reply, tools.clock.wall_ms());
             let mut ended = match response.filter(|_| ended.outcome.success) {
                 Some(response) => Box::pin(complain(tools, endpoint, response, ended)).await,
@@ -248,7 +249,8 @@ async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request:
             if wants_more(contract, endpoint, message) {
                 let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
                 let body = ended.response.clone();
-                let taken = ended.outcome.success.then_some(Taken { content_type, body: &body });
+                let incomplete = incomplete.as_deref();
+                let taken = ended.outcome.success.then_some(Taken { content_type, body: &body, incomplete });
                 let brought = Box::pin(answer::read(tools, contract, &subject, taken)).await;
                 (ended.reply, ended.settings, ended.ends_chain) = (brought.reply, brought.settings, brought.ends_chain);
             }
@@ -329,6 +331,7 @@ async fn message<'a>(tools: &Tools, job: &'a Job) -> Option<Result<Source<'a>, S
     }
 }
 
+/// The status counts, whatever became of the body.
 fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
     let status = reply.status.as_u16();
     let retry_after = reply.headers.get("retry-after").and_then(|value| value.to_str().ok());
@@ -336,13 +339,19 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
     let success = judgement.outcome == Outcome::Success;
     let reason = || {
         if let Some(words) = contract.reason("status", status) {
-            return ("status".to_owned(), words);
+            return words;
         }
         let name = reply.status.canonical_reason().unwrap_or("not a known status");
-        ("status".to_owned(), format!("the endpoint answered {status} ({name})"))
+        format!("the endpoint answered {status} ({name})")
+    };
+    let error = match (success, &reply.incomplete) {
+        (true, None) => None,
+        (true, Some(incomplete)) => Some(("incomplete_response".to_owned(), incomplete.to_string())),
+        (false, None) => Some(("status".to_owned(), reason())),
+        (false, Some(incomplete)) => Some(("status".to_owned(), format!("{}; {incomplete}", reason()))),
     };
     Ended {
-        outcome: AttemptOutcome { success, status, error: (!success).then(reason) },
+        outcome: AttemptOutcome { success, status, error },
         response: reply.body,
         judged: judgement.outcome,
         refused: judgement.overloaded || REFUSALS.contains(&status),

@@ -14,11 +14,11 @@ pub enum SendError {
     Connect { host: String, reason: String },
     #[error("no TLS with {host}: {reason}")]
     Tls { host: String, reason: String },
-    #[error("no complete response within {seconds} s")]
+    #[error("no response within {seconds} s")]
     Timeout { seconds: u64 },
-    #[error("the connection was closed before a complete response: {reason}")]
+    #[error("the connection was closed before a response: {reason}")]
     Reset { reason: String },
-    #[error("what came back is not HTTP: {reason}")]
+    #[error("the response is not HTTP: {reason}")]
     Protocol { reason: String },
     #[error("the URL can't be used: {reason}")]
     Url { reason: String },

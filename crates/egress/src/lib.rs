@@ -10,15 +10,23 @@
 //! It knows nothing of messages, endpoints or contracts, and decides no retry.
 
 mod address;
+mod body;
+mod chunked;
 mod client;
 mod connect;
+mod decode;
 mod error;
+mod exchange;
+mod head;
 mod mail;
+mod pool;
+mod request;
 mod resolve;
 mod stream;
 mod tls;
 
 pub use address::AddressRules;
+pub use body::Incomplete;
 pub use client::{Call, Egress, Options, Reply};
 pub use error::{SendError, SetupError};
 pub use mail::{Mail, MailError, MailSetupError, Mailer};

@@ -28,6 +28,8 @@ const HAPPENINGS: usize = 4_096;
 const ATTEMPTS: usize = 10_000;
 /// Response bytes that are kept of an attempt.
 const RESPONSE_CAP: usize = 64 << 10;
+/// How soon steady traffic follows a name that moves.
+const CONNECTION_LIFE: Duration = Duration::from_secs(30);
 /// Bytes that the answer to a payload query may have.
 const QUERY_CAP: usize = 4 << 20;
 
@@ -94,6 +96,7 @@ impl Server {
             dns: config.dns,
             ca_file: config.ca_file,
             response_cap: RESPONSE_CAP,
+            connection_life: CONNECTION_LIFE,
         })?;
         let refused = |error| StartError::Listen { address: config.listen, error };
         let listener = Listener::bind(config.listen).await.map_err(refused)?;
@@ -199,6 +202,7 @@ fn graphql(config: GraphQlConfig) -> Result<GraphQl, SetupError> {
         dns: config.dns,
         ca_file: config.ca_file,
         response_cap: QUERY_CAP,
+        connection_life: CONNECTION_LIFE,
     })?;
     Ok(GraphQl { egress, url: config.url, token: config.token })
 }

@@ -21,4 +21,5 @@ pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod receiver;
+pub mod script;
 pub mod skip;

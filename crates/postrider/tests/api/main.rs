@@ -14,6 +14,7 @@ mod disabling;
 mod environments;
 mod errors;
 mod examples;
+mod exchanges;
 mod expunge;
 mod failing;
 mod headers;
