@@ -34,6 +34,7 @@ mod reach;
 mod recovery;
 mod repeats;
 mod replies;
+mod resends;
 mod routes;
 mod rules;
 mod scheduled;
