@@ -14,6 +14,8 @@ pub struct Answer<'a> {
     pub status: u16,
     /// The `Retry-After` header.
     pub retry_after: Option<&'a str>,
+    /// The `webhook-delivery` header.
+    pub delivery: Option<&'a str>,
     /// Wall clock, milliseconds since the epoch.
     pub now_ms: i64,
 }
@@ -68,15 +70,21 @@ pub struct JudgeRules {
     pub disable: Vec<Status>,
     pub slow_down: Vec<Status>,
     pub retry_after: bool,
+    /// Whether the receiver may say by the header `webhook-delivery` what becomes of its messages.
+    pub delivery_control: bool,
 }
 
 impl JudgeRules {
     pub fn judge(&self, answer: &Answer<'_>) -> Judgement {
         let is = |statuses: &[Status]| statuses.iter().any(|status| status.holds(answer.status));
-        let disable = is(&self.disable);
+        let instructed = |word: &str| {
+            let instructions = answer.delivery.filter(|_| self.delivery_control).unwrap_or_default();
+            instructions.split(',').any(|instruction| instruction.trim().eq_ignore_ascii_case(word))
+        };
+        let disable = is(&self.disable) || instructed("disable");
         let outcome = if is(&self.success) {
             Outcome::Success
-        } else if !disable && self.retry.as_deref().is_none_or(is) {
+        } else if !disable && !instructed("abort-message") && self.retry.as_deref().is_none_or(is) {
             Outcome::Retry
         } else {
             Outcome::Fail

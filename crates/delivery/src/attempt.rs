@@ -334,8 +334,9 @@ async fn message<'a>(tools: &Tools, job: &'a Job) -> Option<Result<Source<'a>, S
 /// The status counts, whatever became of the body.
 fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
     let status = reply.status.as_u16();
-    let retry_after = reply.headers.get("retry-after").and_then(|value| value.to_str().ok());
-    let judgement = contract.judge(&Answer { status, retry_after, now_ms });
+    let header = |name: &str| reply.headers.get(name).and_then(|value| value.to_str().ok());
+    let (retry_after, delivery) = (header("retry-after"), header("webhook-delivery"));
+    let judgement = contract.judge(&Answer { status, retry_after, delivery, now_ms });
     let success = judgement.outcome == Outcome::Success;
     let reason = || {
         if let Some(words) = contract.reason("status", status) {

@@ -393,7 +393,7 @@ impl Scheduler {
             _ => Verdict::Nothing,
         };
         if effect.disable {
-            verdict = Verdict::Disable("it answered that it is gone");
+            verdict = Verdict::Disable("its response asked for no more messages");
         }
         let app = lane.settings.app;
         match verdict {

@@ -1,7 +1,7 @@
 //! Requests and responses byte for byte: what receivers get, and what they may answer.
 
 use super::started;
-use postrider_testkit::app::{App, id};
+use postrider_testkit::app::{App, eventually, id};
 use postrider_testkit::receiver::Answer;
 use postrider_testkit::script::{Heard, Script, Step};
 use serde_json::{Value, json};
@@ -216,4 +216,35 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_receiver_ends_the_retries_of_a_message_or_disables_its_endpoint_by_a_header() {
+    let (app, receiver) = started().await;
+    // The contracts whose document has no such header take no notice of it.
+    let cases = [
+        ("standard", "disable", 500, 2, true),
+        ("standard", "disable", 200, 0, true),
+        ("svix", "Disable", 503, 2, true),
+        ("standard", "abort-message", 500, 2, false),
+        ("svix", "abort-message", 429, 2, false),
+        ("standard", "abort-message", 200, 0, false),
+        ("standard", "something-else", 500, 3, false),
+        ("uplodr", "disable, abort-message", 500, 3, false),
+    ];
+    for (n, (contract, instruction, status, state, disabled)) in cases.into_iter().enumerate() {
+        let path = format!("/hook{n}");
+        receiver.answer(&path, Answer::status(status).header("webhook-delivery", instruction));
+        let acme = app.application().await;
+        let fields = json!({"url": receiver.url(&path), "contract": contract,
+            "eventTypes": if contract == "uplodr" { json!(["store.created"]) } else { json!(null) }});
+        let endpoint = app.endpoint(&acme, fields).await;
+        let message = app.send(&acme, "store.created", json!({"id": "1"})).await;
+        let attempt = app.wait_for_attempts(&acme, &message, 1).await.remove(0);
+        let case = format!("{contract}, {instruction}, {status}: {attempt}");
+        let path = format!("/api/v1/app/{acme}/endpoint/{endpoint}");
+        assert!(eventually(async || app.get(&path).await.expect(200)["disabled"] == disabled).await, "{case}");
+        let states = ["success", "", "fail", "pending"];
+        assert_eq!(app.states(&acme, &message).await, [states[state]], "{case}");
+    }
 }
