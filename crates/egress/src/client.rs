@@ -1,8 +1,10 @@
 //! One request, one deadline.
 
 use crate::address::AddressRules;
-use crate::connect::{Connector, Parts};
+use crate::connect::Parts;
 use crate::error::{SendError, SetupError};
+use crate::laggards::Laggards;
+use crate::pooled::Connector;
 use crate::resolve::Resolver;
 use crate::tls;
 use bytes::{Bytes, BytesMut};
@@ -70,6 +72,7 @@ impl Egress {
             resolver: Resolver::new(options.dns)?,
             rules: options.rules,
             tls: tls::config(options.ca_file.as_deref())?,
+            laggards: Laggards::default(),
         }));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())

@@ -13,9 +13,13 @@ mod address;
 mod client;
 mod connect;
 mod error;
+mod laggards;
 mod mail;
+mod pooled;
+mod race;
 mod resolve;
 mod stream;
+mod system_files;
 mod tls;
 
 pub use address::AddressRules;
