@@ -4,7 +4,7 @@ use crate::address::AddressRules;
 use crate::connect::Parts;
 use crate::error::{SendError, SetupError};
 use crate::laggards::Laggards;
-use crate::pooled::Connector;
+use crate::pooled::{Connector, retire};
 use crate::resolve::Resolver;
 use crate::tls;
 use bytes::{Bytes, BytesMut};
@@ -12,12 +12,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -38,6 +38,8 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// Response bytes that are kept; the rest is dropped unread.
     pub response_cap: usize,
+    /// How long a connection may be used for new requests after it was opened.
+    pub connection_life: Duration,
 }
 
 /// A request to send by POST.
@@ -68,15 +70,16 @@ pub struct Egress {
 
 impl Egress {
     pub fn new(options: Options) -> Result<Egress, SetupError> {
-        let connector = Connector(Arc::new(Parts {
+        let parts = Parts {
             resolver: Resolver::new(options.dns)?,
             rules: options.rules,
             tls: tls::config(options.ca_file.as_deref())?,
             laggards: Laggards::default(),
-        }));
+        };
+        let connector = Connector::new(parts, options.connection_life);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_FOR)
+            .pool_idle_timeout(IDLE_FOR.min(options.connection_life))
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(HEAD_LIMIT)
             .build(connector);
@@ -93,8 +96,10 @@ impl Egress {
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
+    async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
+        let connection = capture_connection(&mut request);
         let response = self.client.request(request).await.map_err(|error| classify(&error))?;
+        retire(&response, &connection);
         let (head, body) = response.into_parts();
         let body = read(body, self.response_cap).await?;
         Ok(Reply { status: head.status, headers: head.headers, body })

@@ -115,4 +115,8 @@ pub struct ServeArgs {
     /// take longer are aborted [default: 20]
     #[arg(long, env = "POSTRIDER_DRAIN_SECONDS", value_name = "SECONDS")]
     pub drain_seconds: Option<u64>,
+    /// How long a connection to an endpoint is used for new requests after it was opened, in seconds, up to 3600. A
+    /// change of a name's addresses is followed after this time [default: 30]
+    #[arg(long, env = "POSTRIDER_CONNECTION_SECONDS", value_name = "SECONDS")]
+    pub connection_seconds: Option<u64>,
 }

@@ -75,3 +75,36 @@ async fn an_answer_that_is_lost_late_or_broken_spoils_only_its_own_family() {
         assert!(taken.iter().all(|taken| *taken < Duration::from_millis(900)), "{spoiled:?}: {taken:?}");
     }
 }
+
+#[tokio::test]
+async fn steady_traffic_follows_a_name_that_moves_while_the_old_server_stays_up() {
+    let (dns, old) = (Dns::start().await, Receiver::start().await);
+    let new = Receiver::start_on(SocketAddr::from(([127, 0, 0, 2], old.port()))).await;
+    dns.set("moves.test", vec![ip("127.0.0.1")]);
+    let app = Start { dns: Some(dns.addr()), connection_seconds: 1, ..Start::default() }.start().await;
+    let acme = app.application().await;
+    app.endpoint(&acme, json!({"url": old.url_on("moves.test", "/hook")})).await;
+    let mut sent = 0;
+    let mut send = async || {
+        app.send(&acme, "a", json!({})).await;
+        sent += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    for _ in 0..5 {
+        send().await;
+    }
+    assert_eq!((old.count("/hook") > 0, new.count("/hook")), (true, 0));
+    dns.set("moves.test", vec![ip("127.0.0.2")]);
+    let began = Instant::now();
+    while new.count("/hook") == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "all still to the old one");
+        send().await;
+    }
+    // A connection's second, and that of the answer that was used for it.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let before = old.count("/hook");
+    for _ in 0..10 {
+        send().await;
+    }
+    assert_eq!(old.count("/hook"), before);
+}
