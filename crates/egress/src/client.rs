@@ -176,6 +176,9 @@ fn classify(error: &(dyn Error + 'static)) -> SendError {
             return SendError::Reset { reason: last };
         }
         if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            if let Some(known) = error.get_ref().and_then(|inner| inner.downcast_ref::<SendError>()) {
+                return known.clone();
+            }
             let reset = matches!(
                 error.kind(),
                 ErrorKind::ConnectionReset

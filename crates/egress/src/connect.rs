@@ -1,11 +1,13 @@
 //! Resolve, check and connect in one step.
 
 use crate::address::AddressRules;
+use crate::client_certificate::noticing;
 use crate::error::SendError;
 use crate::laggards::Laggards;
 use crate::race::Race;
 use crate::resolve::Resolver;
-use crate::stream::Stream;
+use crate::stream::{Secure, Stream};
+use crate::tls_words;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::net::IpAddr;
@@ -39,11 +41,16 @@ impl Parts {
         if !target.secure {
             return Ok(Stream::Plain(tcp));
         }
-        let fail = |reason: String| SendError::Tls { host: target.host.clone(), reason };
-        let name = ServerName::try_from(target.host.clone()).map_err(|error| fail(error.to_string()))?;
-        let tls =
-            TlsConnector::from(self.tls.clone()).connect(name, tcp).await.map_err(|error| fail(error.to_string()))?;
-        Ok(Stream::Tls(Box::new(tls)))
+        self.secure(&target.host, tcp).await
+    }
+
+    async fn secure(&self, host: &str, tcp: TcpStream) -> Result<Stream, SendError> {
+        let fail = |reason: String| SendError::Tls { host: host.to_owned(), reason };
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| fail("this is not a name that a certificate can have".to_owned()))?;
+        let (tls, asked) = noticing(TlsConnector::from(self.tls.clone()).connect(name, tcp)).await;
+        let tls = tls.map_err(|error| fail(tls_words::words(&error, host, asked)))?;
+        Ok(Stream::Tls(Box::new(Secure::new(tls, host, asked))))
     }
 
     /// Connects while the name is still being looked up, so that no address waits for the slowest answer.

@@ -11,6 +11,7 @@
 
 mod address;
 mod client;
+mod client_certificate;
 mod connect;
 mod error;
 mod laggards;
@@ -21,6 +22,8 @@ mod resolve;
 mod stream;
 mod system_files;
 mod tls;
+mod tls_words;
+mod verifier;
 
 pub use address::AddressRules;
 pub use client::{Call, Egress, Options, Reply};

@@ -2,9 +2,13 @@
 //! the page says.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use postrider_testkit::certs::Identity;
+use postrider_testkit::dns::Dns;
 use postrider_testkit::foreign::Running;
 use postrider_testkit::packages::installed;
 use postrider_testkit::process::{Serve, free_port};
+use postrider_testkit::receiver::Receiver;
+use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -80,6 +84,31 @@ async fn every_command_on_the_page_about_replies_does_what_it_says() {
     // The page says that a status goes where the one before went, and what a test number produces.
     assert_eq!(said.matches(r#""eventType":"send_status""#).count(), 4, "{said}");
     assert_eq!(said.matches(r#""deliverTo""#).count(), 0, "{said}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_the_page_about_networks_makes_is_trusted() {
+    let page = include_str!("../../../docs/networks.md");
+    let block = page.split("```sh\n").find(|block| block.starts_with("openssl ")).unwrap();
+    let (make, serve) = block.split("```").next().unwrap().split_once("postrider serve ").unwrap();
+    let dir = TempDir::new().unwrap();
+    let made = Command::new("bash").args(["-ec", make]).current_dir(dir.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    let receiver = Receiver::start_tls(&Identity::from_pem(&read("hook.pem"), &read("hook.key"))).await;
+    let dns = Dns::start().await;
+    dns.set("hook.test", vec!["127.0.0.1".parse().unwrap()]);
+
+    let mut server = Serve::embedded(BINARY, &dir.path().join("data"));
+    let file =
+        |word: &str| if word == "hook.pem" { dir.path().join(word).display().to_string() } else { word.to_owned() };
+    server.args.extend(serve.split_whitespace().map(file));
+    server.args.extend(["--dns".to_owned(), dns.addr().to_string()]);
+    let process = server.start().await;
+    let acme = process.client.application().await;
+    process.client.endpoint(&acme, json!({"url": receiver.url_on("hook.test", "/hook")})).await;
+    process.client.send(&acme, "a", json!({})).await;
+    receiver.wait_for("/hook", 1).await;
 }
 
 #[test]
