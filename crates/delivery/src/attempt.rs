@@ -3,13 +3,16 @@
 use crate::answer::{self, Taken};
 use crate::compose::{Composer, Stopped, Subject};
 use crate::job::Job;
+use crate::oauth::Tokens;
 use crate::payloads::{Payloads, Shared};
 use crate::render::not_loaded;
 use crate::state::KeptError;
+use crate::tls::TlsProfiles;
 use bytes::Bytes;
+use http::StatusCode;
 use postrider_clock::Clock;
 use postrider_contract::{Answer, Book, Contract, Outcome, Request};
-use postrider_egress::{Call, Egress, Incomplete, Reply, SendError};
+use postrider_egress::{Call, Egress, Incomplete, Reply, SendError, TlsProfile};
 use postrider_store::config::Endpoint;
 use postrider_store::message::{
     self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, SKIPPED, Scheduled,
@@ -39,6 +42,8 @@ pub struct Tools {
     pub composer: Composer,
     pub clock: Clock,
     pub payloads: Payloads,
+    pub tls: TlsProfiles,
+    pub tokens: Tokens,
     /// The process is to end: nobody waits any longer.
     pub stopping: AtomicBool,
     /// Attempts under way end here and now.
@@ -226,17 +231,11 @@ async fn run(tools: &Tools, job: &Job, (app, endpoint): (&AppEntry, &Endpoint), 
 
 async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request: Request) -> Ended {
     let Subject { endpoint, message, .. } = subject;
-    let seconds = match contract.timeout() {
-        rule if rule.fixed => rule.seconds,
-        rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
+    let sent = match Box::pin(transmit(tools, contract, endpoint, request)).await {
+        Ok(sent) => sent,
+        Err(ended) => return ended,
     };
-    let call = Call {
-        url: &endpoint.settings.url,
-        headers: &request.headers,
-        body: request.body,
-        deadline: Duration::from_secs(u64::from(seconds)),
-    };
-    match tools.egress.send(call).await {
+    match sent {
         Ok(reply) => {
             let response = response(endpoint, &reply);
             let content_type = reply.headers.get(http::header::CONTENT_TYPE).cloned();
@@ -263,6 +262,52 @@ async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request:
             }
             ended
         }
+    }
+}
+
+/// Makes the request, with the certificates and the access token that the endpoint wants; `Err`: they can't be had.
+async fn transmit(
+    tools: &Tools,
+    contract: &Contract,
+    endpoint: &Endpoint,
+    mut request: Request,
+) -> Result<Result<Reply, SendError>, Ended> {
+    let tls = tools.tls.of(&tools.egress, endpoint);
+    let tls = tls.map_err(|problem| Ended::failed("tls", problem.to_string(), Outcome::Retry))?;
+    let Some(client) = &endpoint.secrets.oauth else {
+        return Ok(tools.egress.send(call(contract, endpoint, &request, tls)).await);
+    };
+    let mut fresh = false;
+    loop {
+        let token = tools
+            .tokens
+            .get(&tools.egress, endpoint, client)
+            .await
+            .map_err(|error| Ended { refused: true, ..Ended::failed("oauth", error.to_string(), Outcome::Retry) })?;
+        request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+        request.headers.push(("Authorization".to_owned(), format!("Bearer {}", token.value)));
+        let sent = tools.egress.send(call(contract, endpoint, &request, tls.clone())).await;
+        let is_refused = sent.as_ref().is_ok_and(|reply| reply.status == StatusCode::UNAUTHORIZED);
+        if !is_refused || fresh {
+            return Ok(sent);
+        }
+        // It may have been withdrawn before its time.
+        tools.tokens.forget(endpoint, client, &token).await;
+        fresh = true;
+    }
+}
+
+fn call<'a>(contract: &Contract, endpoint: &'a Endpoint, request: &'a Request, tls: Option<TlsProfile>) -> Call<'a> {
+    let seconds = match contract.timeout() {
+        rule if rule.fixed => rule.seconds,
+        rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
+    };
+    Call {
+        url: &endpoint.settings.url,
+        headers: &request.headers,
+        body: request.body.clone(),
+        tls,
+        deadline: Duration::from_secs(u64::from(seconds)),
     }
 }
 

@@ -6,7 +6,9 @@ use crate::connect::Parts;
 use crate::decode::decoded;
 use crate::error::{SendError, SetupError};
 use crate::exchange::{self, Begun};
+use crate::laggards::Laggards;
 use crate::pool::{Connection, Pool};
+use crate::profile::{TlsParts, TlsProblem, TlsProfile};
 use crate::request::Outgoing;
 use crate::resolve::Resolver;
 use crate::tls;
@@ -39,6 +41,8 @@ pub struct Call<'a> {
     /// Sent in the case that they have here. Of two with the same name the later is sent.
     pub headers: &'a [(String, String)],
     pub body: Bytes,
+    /// The endpoint's own certificates.
+    pub tls: Option<TlsProfile>,
     /// From the name's resolution to the last byte of the response.
     pub deadline: Duration,
 }
@@ -66,13 +70,22 @@ struct Inner {
 
 impl Egress {
     pub fn new(options: Options) -> Result<Egress, SetupError> {
+        let verifier = tls::verifier(options.ca_file.as_deref())?;
+        let tls = tls::client_config(verifier.clone(), None).map_err(|error| SetupError::Tls(error.to_string()))?;
         let parts = Parts {
             resolver: Resolver::new(options.dns)?,
             rules: options.rules,
-            tls: tls::config(options.ca_file.as_deref())?,
+            verifier,
+            tls,
+            laggards: Laggards::default(),
         };
         let pool = Pool::new(options.connection_life);
         Ok(Egress(Arc::new(Inner { parts, pool, response_cap: options.response_cap })))
+    }
+
+    /// Makes certificates of an endpoint's own ready for [`Call::tls`].
+    pub fn tls_profile(&self, parts: TlsParts<'_>) -> Result<TlsProfile, TlsProblem> {
+        TlsProfile::new(parts, &self.0.parts.verifier)
     }
 
     /// Sends the request and reads the response. Never follows a redirect.
@@ -81,7 +94,7 @@ impl Egress {
     /// receiver closed it while it was idle. The second time is on a new connection.
     pub async fn send(&self, call: Call<'_>) -> Result<Reply, SendError> {
         let ends = Instant::now() + call.deadline;
-        let outgoing = Outgoing::new(call.url, call.headers, call.body)?;
+        let outgoing = Outgoing::new(call.url, call.tls, call.headers, call.body)?;
         let late = |_| Err(SendError::Timeout { seconds: call.deadline.as_secs() });
         let (connection, begun) = timeout_at(ends, self.begin(&outgoing)).await.unwrap_or_else(late)?;
         Ok(self.finish(outgoing, connection, begun, ends).await)
@@ -98,7 +111,7 @@ impl Egress {
             }
         }
         // Boxed, so that what it takes to connect is not kept while the response is awaited.
-        let mut connection = Connection::new(Box::pin(parts.connect(&outgoing.target)).await?);
+        let mut connection = pool.opened(Box::pin(parts.connect(&outgoing.target)).await?);
         let begun = exchange::begin(&mut connection.stream, outgoing).await;
         begun.map(|begun| (connection, begun)).map_err(|failure| failure.error)
     }

@@ -63,4 +63,6 @@ pub enum SetupError {
     Resolver(String),
     #[error("can't use the certificates in {file}: {reason}")]
     CaFile { file: String, reason: String },
+    #[error("can't set up TLS: {0}")]
+    Tls(String),
 }

@@ -107,9 +107,8 @@ impl Exchange<'_> {
 
     /// An error of the connection, in our terms.
     fn broken_off(&self, error: &io::Error) -> SendError {
-        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match tls {
-            Some(tls) => SendError::Tls { host: self.outgoing.target.host.clone(), reason: tls.to_string() },
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<SendError>()) {
+            Some(known) => known.clone(),
             None => SendError::Reset { reason: error.to_string() },
         }
     }

@@ -4,6 +4,7 @@ use crate::connect::Target;
 use crate::stream::Stream;
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -22,7 +23,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Connection {
     pub stream: Stream,
-    opened: Instant,
+    /// Until when it is used for new requests.
+    ends: Instant,
 }
 
 /// See the module.
@@ -30,6 +32,7 @@ pub struct Connection {
 pub struct Pool {
     idle: Arc<Mutex<Idle>>,
     life: Duration,
+    opened: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -42,10 +45,6 @@ struct Idle {
 }
 
 impl Connection {
-    pub fn new(stream: Stream) -> Connection {
-        Connection { stream, opened: Instant::now() }
-    }
-
     /// Neither closed by the other side nor with bytes on it that nobody asked for.
     fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
@@ -57,7 +56,14 @@ impl Connection {
 impl Pool {
     /// `life`: how long a connection is used since it was opened.
     pub fn new(life: Duration) -> Pool {
-        Pool { idle: Arc::default(), life }
+        Pool { idle: Arc::default(), life, opened: AtomicU32::new(0) }
+    }
+
+    /// A connection that was opened now. Each lives up to an eighth shorter than the one before, in turn: those that were
+    /// opened together are not renewed together.
+    pub fn opened(&self, stream: Stream) -> Connection {
+        let turn = self.opened.fetch_add(1, Ordering::Relaxed) % 16;
+        Connection { stream, ends: Instant::now() + self.life - self.life / 128 * turn }
     }
 
     /// A connection to this place, if there is one.
@@ -65,7 +71,7 @@ impl Pool {
         let now = Instant::now();
         loop {
             let mut connection = lock(&self.idle).take(target)?;
-            if now.duration_since(connection.opened) < self.life && connection.is_quiet() {
+            if now < connection.ends && connection.is_quiet() {
                 return Some(connection);
             }
         }
@@ -73,8 +79,8 @@ impl Pool {
 
     /// Keeps a connection on which nothing is under way.
     pub fn put(&self, target: Target, connection: Connection) {
-        if connection.opened.elapsed() < self.life && lock(&self.idle).put(target, connection) {
-            tokio::spawn(sweep(Arc::downgrade(&self.idle), self.life));
+        if Instant::now() < connection.ends && lock(&self.idle).put(target, connection) {
+            tokio::spawn(sweep(Arc::downgrade(&self.idle)));
         }
     }
 }
@@ -100,11 +106,11 @@ impl Idle {
         !std::mem::replace(&mut self.is_swept, true)
     }
 
-    /// Takes out the connections that were opened before this; the task ends with the last connection.
-    fn older_than(&mut self, opened: Instant) -> (Vec<Connection>, bool) {
+    /// Takes out the connections whose life has ended; the task ends with the last connection.
+    fn ended(&mut self, now: Instant) -> (Vec<Connection>, bool) {
         let mut old = Vec::new();
         self.by_target.retain(|_, same| {
-            old.extend(same.extract_if(.., |connection| connection.opened <= opened));
+            old.extend(same.extract_if(.., |connection| connection.ends <= now));
             !same.is_empty()
         });
         self.count -= old.len();
@@ -114,13 +120,12 @@ impl Idle {
 }
 
 /// Closes old connections until there are none, or nobody needs them any more.
-async fn sweep(idle: Weak<Mutex<Idle>>, life: Duration) {
+async fn sweep(idle: Weak<Mutex<Idle>>) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let Some(idle) = idle.upgrade() else { return };
-        let Some(opened) = Instant::now().checked_sub(life) else { continue };
         // Closed after the lock is given back.
-        let (old, is_over) = lock(&idle).older_than(opened);
+        let (old, is_over) = lock(&idle).ended(Instant::now());
         drop(old);
         if is_over {
             return;

@@ -2,6 +2,7 @@
 
 use crate::connect::Target;
 use crate::error::SendError;
+use crate::profile::TlsProfile;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use url::Url;
@@ -19,9 +20,14 @@ pub struct Outgoing {
 const OWN: [&str; 4] = ["content-length", "transfer-encoding", "connection", "host"];
 
 impl Outgoing {
-    pub fn new(url: &str, headers: &[(String, String)], body: Bytes) -> Result<Outgoing, SendError> {
+    pub fn new(
+        url: &str,
+        tls: Option<TlsProfile>,
+        headers: &[(String, String)],
+        body: Bytes,
+    ) -> Result<Outgoing, SendError> {
         let url = Url::parse(url).map_err(|error| unusable(error.to_string()))?;
-        let target = Target::of(&url).ok_or_else(|| unusable("it names no host".to_owned()))?;
+        let target = Target::of(&url, tls).ok_or_else(|| unusable("it names no host".to_owned()))?;
         let head = head(&url, headers, body.len())?;
         Ok(Outgoing { target, head, body })
     }

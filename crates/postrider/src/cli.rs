@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::commands::{attempts, contract, dev, doctor, import, key, messages, migrate, portal, send};
+use crate::commands::{attempts, contract, dev, doctor, endpoint, import, key, messages, migrate, portal, send};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -27,6 +27,8 @@ pub enum Command {
     Key(key::KeyArgs),
     /// Make a link with which a customer looks after its own endpoints
     Portal(portal::PortalArgs),
+    /// Set how connections to an endpoint are secured: client certificate, authorities, OAuth
+    Endpoint(endpoint::EndpointArgs),
     /// Send a message to an application's endpoints
     Send(send::SendArgs),
     /// List an application's messages, the newest first
@@ -115,4 +117,8 @@ pub struct ServeArgs {
     /// take longer are aborted [default: 20]
     #[arg(long, env = "POSTRIDER_DRAIN_SECONDS", value_name = "SECONDS")]
     pub drain_seconds: Option<u64>,
+    /// How long a connection to an endpoint is used for new requests after it was opened, in seconds, up to 3600. A
+    /// change of a name's addresses is followed after this time [default: 30]
+    #[arg(long, env = "POSTRIDER_CONNECTION_SECONDS", value_name = "SECONDS")]
+    pub connection_seconds: Option<u64>,
 }

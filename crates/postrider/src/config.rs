@@ -39,12 +39,16 @@ pub struct Config {
     pub max_connections: usize,
     /// How long requests in progress may take when the server ends.
     pub drain_seconds: u64,
+    /// How long a connection to an endpoint may be used for new requests.
+    pub connection_seconds: u64,
 }
 
 /// [`Config::max_connections`] where nothing is said.
 pub const MAX_CONNECTIONS: usize = 8_192;
 /// [`Config::drain_seconds`] where nothing is said.
 pub const DRAIN_SECONDS: u64 = 20;
+/// [`Config::connection_seconds`] where nothing is said.
+pub const CONNECTION_SECONDS: u64 = 30;
 
 /// How people are told of failures.
 #[derive(Clone, Debug)]
@@ -87,6 +91,8 @@ pub enum ConfigError {
     MaxConnections(usize),
     #[error("drain seconds must be at most 3600, not {0}")]
     DrainSeconds(u64),
+    #[error("connection seconds must be 1 to 3600, not {0}")]
+    ConnectionSeconds(u64),
     #[error("[retention] in postrider.toml: {0}")]
     Retention(String),
 }
@@ -106,6 +112,7 @@ struct File {
     ca_file: Option<PathBuf>,
     max_connections: Option<usize>,
     drain_seconds: Option<u64>,
+    connection_seconds: Option<u64>,
     contract: BTreeMap<String, BTreeMap<String, String>>,
     graphql: GraphQlFile,
     mail: MailFile,
@@ -205,6 +212,10 @@ impl Config {
         if drain_seconds > 3_600 {
             return Err(ConfigError::DrainSeconds(drain_seconds));
         }
+        let connection_seconds = args.connection_seconds.or(file.connection_seconds).unwrap_or(CONNECTION_SECONDS);
+        if !(1..=3_600).contains(&connection_seconds) {
+            return Err(ConfigError::ConnectionSeconds(connection_seconds));
+        }
         let graphql_url = args.graphql_url.or(file.graphql.url);
         if let Some(url) = graphql_url.as_ref().filter(|url| !is_web(url)) {
             return Err(ConfigError::GraphQlUrl(url.clone()));
@@ -228,6 +239,7 @@ impl Config {
             mail: mail.decided()?,
             max_connections,
             drain_seconds,
+            connection_seconds,
             retention: file.retention.decided()?,
             contract_settings: file.contract,
         })

@@ -1,6 +1,6 @@
 //! The wiring: which room gets which door.
 
-use crate::config::{Config, GraphQlConfig};
+use crate::config::{CONNECTION_SECONDS, Config, GraphQlConfig};
 use crate::keys::{KeyError, check_api_key};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postrider_accept::{Accept, AcceptMetrics, Compute, FIRST_ENV, MadeKey, Refusal, Rules, Workers};
@@ -28,8 +28,6 @@ const HAPPENINGS: usize = 4_096;
 const ATTEMPTS: usize = 10_000;
 /// Response bytes that are kept of an attempt.
 const RESPONSE_CAP: usize = 64 << 10;
-/// How soon steady traffic follows a name that moves.
-const CONNECTION_LIFE: Duration = Duration::from_secs(30);
 /// Bytes that the answer to a payload query may have.
 const QUERY_CAP: usize = 4 << 20;
 
@@ -96,7 +94,7 @@ impl Server {
             dns: config.dns,
             ca_file: config.ca_file,
             response_cap: RESPONSE_CAP,
-            connection_life: CONNECTION_LIFE,
+            connection_life: Duration::from_secs(config.connection_seconds),
         })?;
         let refused = |error| StartError::Listen { address: config.listen, error };
         let listener = Listener::bind(config.listen).await.map_err(refused)?;
@@ -202,7 +200,7 @@ fn graphql(config: GraphQlConfig) -> Result<GraphQl, SetupError> {
         dns: config.dns,
         ca_file: config.ca_file,
         response_cap: QUERY_CAP,
-        connection_life: CONNECTION_LIFE,
+        connection_life: Duration::from_secs(CONNECTION_SECONDS),
     })?;
     Ok(GraphQl { egress, url: config.url, token: config.token })
 }

@@ -2,9 +2,13 @@
 //! the page says.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use postrider_testkit::certs::{Identity, self_signed};
+use postrider_testkit::dns::Dns;
 use postrider_testkit::foreign::Running;
 use postrider_testkit::packages::installed;
 use postrider_testkit::process::{Serve, free_port};
+use postrider_testkit::receiver::Receiver;
+use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -80,6 +84,61 @@ async fn every_command_on_the_page_about_replies_does_what_it_says() {
     // The page says that a status goes where the one before went, and what a test number produces.
     assert_eq!(said.matches(r#""eventType":"send_status""#).count(), 4, "{said}");
     assert_eq!(said.matches(r#""deliverTo""#).count(), 0, "{said}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_the_page_about_networks_makes_is_trusted() {
+    let page = include_str!("../../../docs/networks.md");
+    let block = page.split("```sh\n").find(|block| block.starts_with("openssl ")).unwrap();
+    let (make, serve) = block.split("```").next().unwrap().split_once("postrider serve ").unwrap();
+    let dir = TempDir::new().unwrap();
+    let made = Command::new("bash").args(["-ec", make]).current_dir(dir.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    let receiver = Receiver::start_tls(&Identity::from_pem(&read("hook.pem"), &read("hook.key"))).await;
+    let dns = Dns::start().await;
+    dns.set("hook.test", vec!["127.0.0.1".parse().unwrap()]);
+
+    let mut server = Serve::embedded(BINARY, &dir.path().join("data"));
+    let file =
+        |word: &str| if word == "hook.pem" { dir.path().join(word).display().to_string() } else { word.to_owned() };
+    server.args.extend(serve.split_whitespace().map(file));
+    server.args.extend(["--dns".to_owned(), dns.addr().to_string()]);
+    let process = server.start().await;
+    let acme = process.client.application().await;
+    process.client.endpoint(&acme, json!({"url": receiver.url_on("hook.test", "/hook")})).await;
+    process.client.send(&acme, "a", json!({})).await;
+    receiver.wait_for("/hook", 1).await;
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_about_networks_secure_an_endpoint() {
+    let page = include_str!("../../../docs/networks.md");
+    let dir = TempDir::new().unwrap();
+    let process = Serve::embedded(BINARY, &dir.path().join("data")).start().await;
+    process.client.post("/api/v1/app", json!({"name": "Acme", "uid": "acme"})).await.expect(201);
+    process.client.endpoint("acme", json!({"url": "https://hook.test/", "uid": "main"})).await;
+    let identity = self_signed("postrider.test");
+    let files = [
+        ("client.pem", identity.chain_pem()),
+        ("client-key.pem", identity.key_pem()),
+        ("authority.pem", identity.chain_pem()),
+        ("client-secret.txt", "secret"),
+    ];
+    files.iter().for_each(|(name, text)| std::fs::write(dir.path().join(name), text).unwrap());
+    let blocks: Vec<&str> = page.split("```sh\n").filter(|block| block.starts_with("postrider endpoint ")).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let command = block.split("```").next().unwrap().replace("postrider ", &format!("{BINARY} "));
+        let mut bash = Command::new("bash");
+        bash.args(["-ec", &command]).current_dir(dir.path()).env("POSTRIDER_URL", &process.client.url);
+        let output = bash.env("POSTRIDER_TOKEN", &process.client.key).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let tls = process.client.get("/api/v1/app/acme/endpoint/main/tls").await.expect(200);
+    assert_eq!(tls["clientCertificate"], identity.chain_pem());
+    let oauth = process.client.get("/api/v1/app/acme/endpoint/main/oauth").await.expect(200);
+    assert_eq!(oauth["scopes"], json!(["hooks"]));
 }
 
 #[test]

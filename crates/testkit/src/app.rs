@@ -26,6 +26,7 @@ pub struct Start {
     pub contracts: Option<PathBuf>,
     pub dns: Option<SocketAddr>,
     pub ca_file: Option<PathBuf>,
+    pub connection_seconds: u64,
     /// The URL of a GraphQL API for payload queries, which is asked with the token `graphql-token`.
     pub graphql: Option<String>,
     pub mail: Option<MailConfig>,
@@ -43,6 +44,7 @@ impl Default for Start {
             contracts: None,
             dns: None,
             ca_file: None,
+            connection_seconds: config::CONNECTION_SECONDS,
             graphql: None,
             mail: None,
             dir: None,
@@ -94,6 +96,7 @@ impl Start {
             contracts: self.contracts,
             dns: self.dns,
             ca_file: self.ca_file,
+            connection_seconds: self.connection_seconds,
             graphql: self.graphql.map(graphql),
             mail: self.mail,
             retention: postrider_store::Retention::default(),

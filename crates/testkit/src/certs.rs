@@ -5,8 +5,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+pub use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::sync::Arc;
 
 /// A certificate authority of one test.
@@ -16,7 +19,12 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 impl Authority {
     #[expect(clippy::new_without_default, reason = "each one is another: there is no default authority")]
     pub fn new() -> Authority {
-        let mut params = params("Postrider test authority", &[]);
+        Authority::named("Postrider test authority")
+    }
+
+    /// Another one under the same name would seem to be the same, with wrong signatures.
+    pub fn named(name: &str) -> Authority {
+        let mut params = params(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -34,8 +42,39 @@ impl Authority {
 
     /// An identity for servers under these names; what reads as an IP address is one.
     pub fn identity(&self, names: &[&str]) -> Identity {
-        let mut params = params(names.first().copied().unwrap_or("nobody"), names);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params(names.first().copied().unwrap_or("nobody"), names))
+    }
+
+    /// An identity whose certificate was valid in 2020.
+    pub fn expired_identity(&self, name: &str) -> Identity {
+        let mut params = params(name, &[name]);
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2020, 12, 31);
+        self.sign(params)
+    }
+
+    /// For a server under `identity` that requires certificates of this authority from its clients. `versions` are
+    /// those of TLS that it speaks.
+    pub fn requiring_config(
+        &self,
+        identity: &Identity,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(identity.chain.clone(), identity.key.clone_key())
+            .unwrap();
+        Arc::new(config)
+    }
+
+    fn sign(&self, mut params: CertificateParams) -> Identity {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
@@ -43,10 +82,33 @@ impl Authority {
     }
 }
 
+/// Not the server's name: Debian's package `ssl-cert` puts a certificate for it among the system's authorities.
+const SELF_SIGNED: &str = "Postrider test server";
+
 /// An identity for `name` that no authority vouches for.
 pub fn self_signed(name: &str) -> Identity {
-    let mut params = params(name, &[name]);
+    let mut params = params(SELF_SIGNED, &[name]);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    sign_itself(&params)
+}
+
+/// One whose certificate is marked as an authority's, as `openssl req -x509 -addext subjectAltName=DNS:NAME` makes it.
+pub fn self_signed_authority(name: &str) -> Identity {
+    let mut params = params(SELF_SIGNED, &[name]);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    sign_itself(&params)
+}
+
+/// [`self_signed_authority`], valid in 2020.
+pub fn expired_self_signed_authority(name: &str) -> Identity {
+    let mut params = params(SELF_SIGNED, &[name]);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2020, 12, 31);
+    sign_itself(&params)
+}
+
+fn sign_itself(params: &CertificateParams) -> Identity {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     Identity::new(certificate.der().clone(), certificate.pem(), &key)
@@ -79,6 +141,13 @@ impl Identity {
         }
     }
 
+    /// What other tools made.
+    pub fn from_pem(chain_pem: &str, key_pem: &str) -> Identity {
+        let chain = CertificateDer::pem_slice_iter(chain_pem.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).unwrap();
+        Identity { chain, chain_pem: chain_pem.to_owned(), key, key_pem: key_pem.to_owned() }
+    }
+
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
     }
@@ -108,8 +177,8 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustls::ClientConfig;
     use rustls::pki_types::ServerName;
-    use rustls::{ClientConfig, RootCertStore};
     use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     /// Whether a client that trusts `root` lets a server under `identity` pass for `name`.

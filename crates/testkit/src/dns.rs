@@ -1,20 +1,39 @@
 //! A DNS server that says what a test wants: names with addresses, names whose addresses change
 //! from one lookup to the next, names that are never answered.
 //!
-//! It speaks UDP only, answers A and AAAA, and every answer has a TTL of 0, so that each lookup
-//! comes here. A name that nobody set does not exist.
+//! It speaks UDP only, answers A and AAAA, and every answer has a TTL of 0. A name that nobody set does not exist.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
 const HEADER: usize = 12;
 /// A pointer to the question's name, which starts right behind the header.
 const SAME_NAME: [u8; 2] = [0xc0, HEADER as u8];
+
+/// What kind of address a query asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+/// What becomes of the answer to one kind of query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoiled {
+    Dropped,
+    Late(Duration),
+    /// A packet that starts as an answer and is none.
+    Garbage,
+    /// The server says that it failed.
+    Failure,
+}
 
 /// The server; it ends when this is dropped.
 #[derive(Debug)]
@@ -25,8 +44,13 @@ pub struct Dns {
 }
 
 impl Dns {
+    /// On a free port of 127.0.0.1.
     pub async fn start() -> Dns {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Dns::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    }
+
+    pub async fn start_on(addr: SocketAddr) -> Dns {
+        let socket = UdpSocket::bind(addr).await.unwrap();
         let addr = socket.local_addr().unwrap();
         let names = Arc::new(Mutex::new(Names::default()));
         let mut running = JoinSet::new();
@@ -57,6 +81,11 @@ impl Dns {
         self.put(name, Entry::Hangs);
     }
 
+    /// From now on, this becomes of the answers to queries for `name` of one kind.
+    pub fn spoil(&self, name: &str, family: Family, spoiled: Spoiled) {
+        self.names.lock().unwrap().spoiled.insert((normal(name), family), spoiled);
+    }
+
     /// How many queries came for `name`, of whatever type, since the start: a lookup is mostly two.
     pub fn queries(&self, name: &str) -> usize {
         self.names.lock().unwrap().queries.get(&normal(name)).copied().unwrap_or(0)
@@ -74,6 +103,7 @@ fn normal(name: &str) -> String {
 #[derive(Debug, Default)]
 struct Names {
     entries: HashMap<String, Entry>,
+    spoiled: HashMap<(String, Family), Spoiled>,
     queries: HashMap<String, usize>,
 }
 
@@ -86,10 +116,20 @@ enum Entry {
 enum Reply {
     Addresses(Vec<IpAddr>),
     NoSuchName,
+    Failure,
     Silence,
 }
 
 impl Names {
+    fn spoiled(&self, question: &Question) -> Option<Spoiled> {
+        let family = match question.kind {
+            A => Family::V4,
+            AAAA => Family::V6,
+            _ => return None,
+        };
+        self.spoiled.get(&(question.name.clone(), family)).copied()
+    }
+
     fn reply(&mut self, question: &Question) -> Reply {
         *self.queries.entry(question.name.clone()).or_default() += 1;
         match self.entries.get_mut(&question.name) {
@@ -113,16 +153,43 @@ impl Names {
 }
 
 async fn answer_all(socket: UdpSocket, names: Arc<Mutex<Names>>) {
+    let socket = Arc::new(socket);
+    let mut late = JoinSet::new();
     let mut buffer = [0; 4096];
     loop {
         // An error here is about an earlier answer, to somebody who has left.
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
         let Some(question) = Question::parse(&buffer[..length]) else { continue };
-        let reply = names.lock().unwrap().reply(&question);
-        if let Some(packet) = write(&buffer[..question.end], &reply) {
+        let (reply, spoiled) = {
+            let mut names = names.lock().unwrap();
+            (names.reply(&question), names.spoiled(&question))
+        };
+        let query = &buffer[..question.end];
+        let (packet, delay) = match spoiled {
+            None => (write(query, &reply), None),
+            Some(Spoiled::Dropped) => continue,
+            Some(Spoiled::Late(delay)) => (write(query, &reply), Some(delay)),
+            Some(Spoiled::Failure) => (write(query, &Reply::Failure), None),
+            Some(Spoiled::Garbage) => (write(query, &reply).map(garbled), None),
+        };
+        let Some(packet) = packet else { continue };
+        let socket = socket.clone();
+        late.spawn(async move {
+            if let Some(delay) = delay {
+                sleep(delay).await;
+            }
             let _ = socket.send_to(&packet, from).await;
-        }
+        });
+        while late.try_join_next().is_some() {}
     }
+}
+
+/// The header promises one record; noise follows.
+fn garbled(mut packet: Vec<u8>) -> Vec<u8> {
+    packet.truncate(HEADER);
+    packet[6..8].copy_from_slice(&1u16.to_be_bytes());
+    packet.extend([0xff; 40]);
+    packet
 }
 
 struct Question {
@@ -156,6 +223,7 @@ fn write(query: &[u8], reply: &Reply) -> Option<Vec<u8>> {
     let (code, addresses): (u8, &[IpAddr]) = match reply {
         Reply::Addresses(addresses) => (0, addresses),
         Reply::NoSuchName => (3, &[]),
+        Reply::Failure => (2, &[]),
         Reply::Silence => return None,
     };
     // The question goes back as it came: resolvers vary the case of letters to tell true answers.

@@ -1,7 +1,11 @@
-//! A node in a network of its own, so that it can be cut off from the database alone.
+//! A node in a network of its own, so that it can be cut off from the database alone; and listeners that never accept.
 
 use crate::skip::skip;
+use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 /// Two cables between this machine and a network namespace: one to the database, one for the rest.
 /// Removed when dropped.
@@ -76,4 +80,25 @@ impl Drop for Pair {
 
 fn ip(args: &str) -> bool {
     Command::new("ip").args(args.split(' ')).status().is_ok_and(|status| status.success())
+}
+
+/// A listener whose backlog is full: connections to it are neither accepted nor refused.
+#[derive(Debug)]
+pub struct Full {
+    _listener: TcpListener,
+    _held: Vec<TcpStream>,
+}
+
+impl Full {
+    pub async fn listen(at: SocketAddr) -> Full {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(at).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let mut held = Vec::new();
+        while let Ok(Ok(stream)) = timeout(Duration::from_millis(300), TcpStream::connect(at)).await {
+            held.push(stream);
+        }
+        Full { _listener: listener, _held: held }
+    }
 }

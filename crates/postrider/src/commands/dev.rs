@@ -131,6 +131,7 @@ async fn start(address: SocketAddr, data: &Path, clock: &Clock) -> Result<Server
         relax_contracts: true,
         max_connections: config::MAX_CONNECTIONS,
         drain_seconds: config::DRAIN_SECONDS,
+        connection_seconds: config::CONNECTION_SECONDS,
         public_url: None,
         default_contract: "standard".to_owned(),
         contracts: None,

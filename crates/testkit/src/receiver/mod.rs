@@ -53,8 +53,12 @@ impl Receiver {
 
     /// Speaks TLS under this identity, which should be one for `localhost` (see [`Receiver::url`]).
     pub async fn start_tls(identity: &Identity) -> Receiver {
-        let addr = (Ipv4Addr::LOCALHOST, 0).into();
-        Receiver::launch(addr, Some(identity.server_config()), Keep::Everything).await
+        Receiver::start_tls_with(identity.server_config()).await
+    }
+
+    /// [`Receiver::start_tls`] with settings of TLS of one's own.
+    pub async fn start_tls_with(config: Arc<ServerConfig>) -> Receiver {
+        Receiver::launch((Ipv4Addr::LOCALHOST, 0).into(), Some(config), Keep::Everything).await
     }
 
     /// Keeps no requests, only how many came and with which ids: for more requests than memory should
