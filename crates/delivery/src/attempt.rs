@@ -9,8 +9,8 @@ use crate::state::KeptError;
 use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_contract::{Answer, Book, Contract, Outcome, Request};
-use postrider_egress::{Call, Egress, Reply, SendError};
-use postrider_store::config::Endpoint;
+use postrider_egress::{Call, Egress, ProxySettings, Reply, SendError};
+use postrider_store::config::{Endpoint, EnvironmentSettings};
 use postrider_store::message::{
     self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, SKIPPED, Scheduled,
 };
@@ -26,6 +26,9 @@ const AGAIN_MS: i64 = 250;
 
 /// Statuses by which a receiver, or what stands before it, says that it gets too much or is not there.
 const REFUSALS: [u16; 4] = [429, 502, 503, 504];
+
+/// For so long after its acceptance, a message is tried again without counting if something before the endpoint fails.
+const UNCOUNTED_MS: i64 = 86_400_000;
 
 /// How long a delivery waits whose contract is not loaded.
 const NOT_LOADED_MS: i64 = 300_000;
@@ -77,6 +80,8 @@ pub struct Effect {
     pub disable: bool,
     /// It was the last of several tries.
     pub exhausted: bool,
+    /// Something before the endpoint failed, such as a proxy: nothing was learned about the endpoint.
+    pub elsewhere: bool,
 }
 
 /// How an attempt ended, before it is known what follows.
@@ -89,6 +94,8 @@ struct Ended {
     disable: bool,
     retry_after: Option<Duration>,
     real: bool,
+    /// Something before the endpoint failed: deliveries pause for so long, and this is no try.
+    elsewhere: Option<Duration>,
     reply: Option<String>,
     settings: Vec<message::Setting>,
     /// The message goes no further in its chain, whatever becomes of it here.
@@ -106,6 +113,7 @@ impl Ended {
             disable: false,
             retry_after: None,
             real: code != "cancelled",
+            elsewhere: None,
             reply: None,
             settings: vec![],
             ends_chain: false,
@@ -169,7 +177,13 @@ async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
     };
     let now = tools.clock.steady_ms();
     let tries = job.attempts.saturating_add(1);
+    let message_age_ms = message.as_ref().ok().copied().flatten().map_or(0, |message| started_ms - message.created_ms);
     let retry = match (&found, ended.judged) {
+        (Some(_), Outcome::Retry) if ended.elsewhere.is_some() && message_age_ms < UNCOUNTED_MS => {
+            let pause_ms = ended.elsewhere.map_or(0, ms);
+            let jitter_ms = i64::try_from(random % 1_000).unwrap_or(0) * pause_ms / 1_000;
+            Some(Retry { due_ms: now + pause_ms + jitter_ms, attempts: job.attempts })
+        }
         (Some((_, endpoint)), Outcome::Retry) => retry(tools, endpoint, tries, random, ended.retry_after, now),
         _ => None,
     };
@@ -182,6 +196,7 @@ async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
         hold: ended.hold,
         disable: ended.disable,
         exhausted: ended.judged == Outcome::Retry && retry.is_none() && tries > 1,
+        elsewhere: ended.elsewhere.is_some(),
     };
     let record = AttemptRecord {
         delivery: job.delivery,
@@ -230,7 +245,10 @@ async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request:
         rule if rule.fixed => rule.seconds,
         rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
     };
+    let environment = tools.store.directory().environment(subject.app.app.env);
+    let proxy = environment.as_ref().and_then(|environment| proxy(&environment.settings));
     let call = Call {
+        proxy: proxy.as_ref(),
         url: &endpoint.settings.url,
         headers: &request.headers,
         body: request.body,
@@ -350,13 +368,24 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
         disable: judgement.disable,
         retry_after: judgement.retry_after,
         real: true,
+        elsewhere: None,
         reply: None,
         settings: vec![],
         ends_chain: success,
     }
 }
 
+/// The proxy that an environment has of its own.
+fn proxy(settings: &EnvironmentSettings) -> Option<ProxySettings> {
+    let proxy = settings.proxy.as_ref()?;
+    Some(ProxySettings::all(proxy.url.reveal(), proxy.no_proxy.clone()))
+}
+
 fn unanswered(contract: &Contract, error: SendError) -> Ended {
+    if let SendError::Proxy { pause, .. } = error {
+        let ended = Ended::failed(error.code(), error.to_string(), Outcome::Retry);
+        return Ended { real: false, elsewhere: Some(pause), hold: Some(pause), ..ended };
+    }
     let judged = if error.is_final() { Outcome::Fail } else { Outcome::Retry };
     let words = contract.reason(error.code(), 0);
     let refused = error.is_absence();
@@ -377,5 +406,9 @@ fn retry(
     };
     let delay = contract.retry_delay(endpoint.settings.retry_schedule.as_deref(), tries, random)?;
     let delay = delay.max(retry_after.unwrap_or_default());
-    Some(Retry { due_ms: now_ms + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 4), attempts: tries })
+    Some(Retry { due_ms: now_ms + ms(delay), attempts: tries })
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }

@@ -165,6 +165,9 @@ impl Lane {
     /// An attempt came back, after `took_ms`.
     pub fn finished(&mut self, effect: &Effect, took_ms: i64, now_ms: i64) {
         self.running -= 1;
+        if effect.elsewhere {
+            return;
+        }
         if effect.success {
             let is_slow = effect.real && self.is_slow(took_ms);
             let window = if is_slow { self.window.saturating_sub(1).max(1) } else { self.window + 1 };

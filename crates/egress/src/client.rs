@@ -1,19 +1,20 @@
 //! One request, one deadline.
 
 use crate::address::AddressRules;
+use crate::clients::{Clients, HttpClient};
 use crate::connect::Parts;
 use crate::error::{SendError, SetupError};
 use crate::laggards::Laggards;
-use crate::pooled::{Connector, retire};
+use crate::pooled::retire;
+use crate::proxies::Proxies;
+use crate::proxy::ProxySettings;
 use crate::resolve::Resolver;
 use crate::tls;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::capture_connection;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -23,10 +24,10 @@ use url::Url;
 
 /// Connections to one host kept open for the next request, and for how long. Many endpoints may
 /// share a host, so this is as high as attempts can be under way: opening anew costs more than waiting.
-const IDLE_PER_HOST: usize = 1_024;
-const IDLE_FOR: Duration = Duration::from_secs(30);
+pub const IDLE_PER_HOST: usize = 1_024;
+pub const IDLE_FOR: Duration = Duration::from_secs(30);
 /// What a response's status line and headers may take.
-const HEAD_LIMIT: usize = 64 << 10;
+pub const HEAD_LIMIT: usize = 64 << 10;
 
 /// How the room is set up.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Options {
     pub response_cap: usize,
     /// How long a connection may be used for new requests after it was opened.
     pub connection_life: Duration,
+    /// Proxies of calls that name none; they may be anywhere.
+    pub proxy: ProxySettings,
 }
 
 /// A request to send by POST.
@@ -50,6 +53,8 @@ pub struct Call<'a> {
     pub body: Bytes,
     /// From the name's resolution to the last byte of the response.
     pub deadline: Duration,
+    /// Instead of [`Options::proxy`]; these must be at permitted addresses.
+    pub proxy: Option<&'a ProxySettings>,
 }
 
 /// What came back.
@@ -64,7 +69,7 @@ pub struct Reply {
 /// The room's door. Clones share the connections.
 #[derive(Clone, Debug)]
 pub struct Egress {
-    client: Client<Connector, Full<Bytes>>,
+    clients: Clients,
     response_cap: usize,
 }
 
@@ -76,29 +81,25 @@ impl Egress {
             tls: tls::config(options.ca_file.as_deref())?,
             laggards: Laggards::default(),
         };
-        let connector = Connector::new(parts, options.connection_life);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_FOR.min(options.connection_life))
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            .http1_max_buf_size(HEAD_LIMIT)
-            .build(connector);
-        Ok(Egress { client, response_cap: options.response_cap })
+        let proxies = Proxies::new(&options.proxy, Proxies::anywhere()).map_err(SetupError::Proxy)?;
+        let clients = Clients::new(parts, proxies, options.connection_life);
+        Ok(Egress { clients, response_cap: options.response_cap })
     }
 
     /// Sends the request and reads the response. Never follows a redirect, never tries twice.
     pub async fn send(&self, call: Call<'_>) -> Result<Reply, SendError> {
         let deadline = call.deadline;
+        let client = self.clients.of(call.proxy)?;
         let request = build(call)?;
-        match tokio::time::timeout(deadline, self.exchange(request)).await {
+        match tokio::time::timeout(deadline, self.exchange(&client, request)).await {
             Ok(result) => result,
             Err(_) => Err(SendError::Timeout { seconds: deadline.as_secs() }),
         }
     }
 
-    async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
+    async fn exchange(&self, client: &HttpClient, mut request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
         let connection = capture_connection(&mut request);
-        let response = self.client.request(request).await.map_err(|error| classify(&error))?;
+        let response = client.request(request).await.map_err(|error| classify(&error))?;
         retire(&response, &connection);
         let (head, body) = response.into_parts();
         let body = read(body, self.response_cap).await?;

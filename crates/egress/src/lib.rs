@@ -12,20 +12,25 @@
 mod address;
 mod client;
 mod client_certificate;
+mod clients;
 mod connect;
 mod error;
 mod laggards;
 mod mail;
 mod pooled;
+mod proxies;
+mod proxy;
 mod race;
 mod resolve;
 mod stream;
 mod system_files;
 mod tls;
 mod tls_words;
+mod tunnel;
 mod verifier;
 
 pub use address::AddressRules;
 pub use client::{Call, Egress, Options, Reply};
 pub use error::{SendError, SetupError};
 pub use mail::{Mail, MailError, MailSetupError, Mailer};
+pub use proxy::{ProxySettings, ProxyUrl};

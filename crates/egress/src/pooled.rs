@@ -2,6 +2,7 @@
 
 use crate::connect::{Parts, Target};
 use crate::error::SendError;
+use crate::proxies::Proxies;
 use crate::stream::Stream;
 use http::Uri;
 use hyper_util::client::legacy::connect::{CaptureConnection, Connected, Connection};
@@ -23,14 +24,15 @@ pub type Io = TokioIo<Pooled>;
 #[derive(Clone)]
 pub struct Connector {
     parts: Arc<Parts>,
+    proxies: Arc<Proxies>,
     /// How long a connection may be used for new requests.
     life: Duration,
     opened: Arc<AtomicU32>,
 }
 
 impl Connector {
-    pub fn new(parts: Parts, life: Duration) -> Connector {
-        Connector { parts: Arc::new(parts), life, opened: Arc::default() }
+    pub fn new(parts: Arc<Parts>, proxies: Proxies, life: Duration) -> Connector {
+        Connector { parts, proxies: Arc::new(proxies), life, opened: Arc::default() }
     }
 
     /// Up to an eighth shorter, in turn: connections that were opened together are not renewed together.
@@ -52,7 +54,7 @@ impl tower_service::Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move {
-            let stream = connector.parts.connect(&target(&uri)).await?;
+            let stream = connector.parts.connect(&target(&uri), &connector.proxies).await?;
             let expiry = Expiry(Instant::now() + connector.next_life());
             Ok(TokioIo::new(Pooled { stream, expiry }))
         })

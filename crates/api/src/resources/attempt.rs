@@ -34,7 +34,7 @@ pub fn routes() -> OpenApiRouter<Api> {
 /// Why an attempt failed: a stable code, and words for people.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AttemptErrorOut {
-    /// `dns`, `refused_address`, `connect`, `tls`, `timeout`, `reset`, `protocol`, `status`, `template`, `query`
+    /// `dns`, `refused_address`, `connect`, `tls`, `timeout`, `reset`, `protocol`, `status`, `proxy`, `template`, `query`
     /// or `cancelled`.
     pub code: String,
     pub message: String,
