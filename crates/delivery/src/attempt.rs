@@ -80,8 +80,9 @@ pub struct Effect {
     pub disable: bool,
     /// It was the last of several tries.
     pub exhausted: bool,
-    /// Something before the endpoint failed, such as a proxy: nothing was learned about the endpoint.
-    pub elsewhere: bool,
+    /// Something before the endpoint failed, such as a proxy: nothing was learned about the endpoint, and it gets nothing
+    /// for so long.
+    pub elsewhere: Option<Duration>,
 }
 
 /// How an attempt ended, before it is known what follows.
@@ -196,7 +197,7 @@ async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
         hold: ended.hold,
         disable: ended.disable,
         exhausted: ended.judged == Outcome::Retry && retry.is_none() && tries > 1,
-        elsewhere: ended.elsewhere.is_some(),
+        elsewhere: ended.elsewhere,
     };
     let record = AttemptRecord {
         delivery: job.delivery,
@@ -384,7 +385,7 @@ fn proxy(settings: &EnvironmentSettings) -> Option<ProxySettings> {
 fn unanswered(contract: &Contract, error: SendError) -> Ended {
     if let SendError::Proxy { pause, .. } = error {
         let ended = Ended::failed(error.code(), error.to_string(), Outcome::Retry);
-        return Ended { real: false, elsewhere: Some(pause), hold: Some(pause), ..ended };
+        return Ended { real: false, elsewhere: Some(pause), ..ended };
     }
     let judged = if error.is_final() { Outcome::Fail } else { Outcome::Retry };
     let words = contract.reason(error.code(), 0);
