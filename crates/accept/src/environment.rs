@@ -5,7 +5,7 @@ use crate::application::TRIES;
 use crate::check::Problems;
 use crate::key::NO_APP;
 use crate::operational::is_operational;
-use crate::{Accept, Caller, Refusal};
+use crate::{Accept, Caller, Refusal, proxy};
 use postrider_store::ChangeError;
 use postrider_store::config::{Change, EnvId, Environment, EnvironmentSettings};
 use std::sync::Arc;
@@ -113,6 +113,9 @@ impl Accept {
         }
         if draft.settings.retention_days == Some(0) {
             problems.add("retentionDays", "must be at least 1 day");
+        }
+        if let Some(given) = &draft.settings.proxy {
+            proxy::check(given, &mut problems);
         }
         problems.done()
     }

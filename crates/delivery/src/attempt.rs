@@ -3,7 +3,7 @@
 use crate::answer::{self, Taken};
 use crate::compose::{Composer, Stopped, Subject};
 use crate::job::Job;
-use crate::oauth::Tokens;
+use crate::oauth::{TokenError, Tokens};
 use crate::payloads::{Payloads, Shared};
 use crate::render::not_loaded;
 use crate::state::KeptError;
@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use postrider_clock::Clock;
 use postrider_contract::{Answer, Book, Contract, Outcome, Request};
-use postrider_egress::{Call, Egress, Incomplete, Reply, SendError, TlsProfile};
-use postrider_store::config::Endpoint;
+use postrider_egress::{Call, Egress, Incomplete, ProxySettings, Reply, SendError};
+use postrider_store::config::{Endpoint, EnvironmentSettings};
 use postrider_store::message::{
     self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, SKIPPED, Scheduled,
 };
@@ -29,6 +29,9 @@ const AGAIN_MS: i64 = 250;
 
 /// Statuses by which a receiver, or what stands before it, says that it gets too much or is not there.
 const REFUSALS: [u16; 4] = [429, 502, 503, 504];
+
+/// For so long after its acceptance, a message is tried again without counting if something before the endpoint fails.
+const UNCOUNTED_MS: i64 = 86_400_000;
 
 /// How long a delivery waits whose contract is not loaded.
 const NOT_LOADED_MS: i64 = 300_000;
@@ -82,6 +85,9 @@ pub struct Effect {
     pub disable: bool,
     /// It was the last of several tries.
     pub exhausted: bool,
+    /// Something before the endpoint failed, such as a proxy: nothing was learned about the endpoint, and it gets nothing
+    /// for so long.
+    pub elsewhere: Option<Duration>,
 }
 
 /// How an attempt ended, before it is known what follows.
@@ -94,6 +100,8 @@ struct Ended {
     disable: bool,
     retry_after: Option<Duration>,
     real: bool,
+    /// Something before the endpoint failed: deliveries pause for so long, and this is no try.
+    elsewhere: Option<Duration>,
     reply: Option<String>,
     settings: Vec<message::Setting>,
     /// The message goes no further in its chain, whatever becomes of it here.
@@ -111,6 +119,7 @@ impl Ended {
             disable: false,
             retry_after: None,
             real: code != "cancelled",
+            elsewhere: None,
             reply: None,
             settings: vec![],
             ends_chain: false,
@@ -174,7 +183,13 @@ async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
     };
     let now = tools.clock.steady_ms();
     let tries = job.attempts.saturating_add(1);
+    let message_age_ms = message.as_ref().ok().copied().flatten().map_or(0, |message| started_ms - message.created_ms);
     let retry = match (&found, ended.judged) {
+        (Some(_), Outcome::Retry) if ended.elsewhere.is_some() && message_age_ms < UNCOUNTED_MS => {
+            let pause_ms = ended.elsewhere.map_or(0, ms);
+            let jitter_ms = i64::try_from(random % 1_000).unwrap_or(0) * pause_ms / 1_000;
+            Some(Retry { due_ms: now + pause_ms + jitter_ms, attempts: job.attempts })
+        }
         (Some((_, endpoint)), Outcome::Retry) => retry(tools, endpoint, tries, random, ended.retry_after, now),
         _ => None,
     };
@@ -187,6 +202,7 @@ async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
         hold: ended.hold,
         disable: ended.disable,
         exhausted: ended.judged == Outcome::Retry && retry.is_none() && tries > 1,
+        elsewhere: ended.elsewhere,
     };
     let record = AttemptRecord {
         delivery: job.delivery,
@@ -231,7 +247,7 @@ async fn run(tools: &Tools, job: &Job, (app, endpoint): (&AppEntry, &Endpoint), 
 
 async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request: Request) -> Ended {
     let Subject { endpoint, message, .. } = subject;
-    let sent = match Box::pin(transmit(tools, contract, endpoint, request)).await {
+    let sent = match Box::pin(transmit(tools, contract, subject, request)).await {
         Ok(sent) => sent,
         Err(ended) => return ended,
     };
@@ -269,24 +285,25 @@ async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request:
 async fn transmit(
     tools: &Tools,
     contract: &Contract,
-    endpoint: &Endpoint,
+    Subject { app, endpoint, .. }: Subject<'_>,
     mut request: Request,
 ) -> Result<Result<Reply, SendError>, Ended> {
+    let environment = tools.store.directory().environment(app.app.env);
+    let proxy = environment.as_ref().and_then(|environment| proxy(&environment.settings));
     let tls = tools.tls.of(&tools.egress, endpoint);
     let tls = tls.map_err(|problem| Ended::failed("tls", problem.to_string(), Outcome::Retry))?;
     let Some(client) = &endpoint.secrets.oauth else {
-        return Ok(tools.egress.send(call(contract, endpoint, &request, tls)).await);
+        let call = Call { tls, proxy: proxy.as_ref(), ..call(contract, endpoint, &request) };
+        return Ok(tools.egress.send(call).await);
     };
     let mut fresh = false;
     loop {
-        let token = tools
-            .tokens
-            .get(&tools.egress, endpoint, client)
-            .await
-            .map_err(|error| Ended { refused: true, ..Ended::failed("oauth", error.to_string(), Outcome::Retry) })?;
+        let token = tools.tokens.get((&tools.egress, proxy.as_ref()), endpoint, client).await;
+        let token = token.map_err(|error| no_token(contract, error))?;
         request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         request.headers.push(("Authorization".to_owned(), format!("Bearer {}", token.value)));
-        let sent = tools.egress.send(call(contract, endpoint, &request, tls.clone())).await;
+        let call = Call { tls: tls.clone(), proxy: proxy.as_ref(), ..call(contract, endpoint, &request) };
+        let sent = tools.egress.send(call).await;
         let is_refused = sent.as_ref().is_ok_and(|reply| reply.status == StatusCode::UNAUTHORIZED);
         if !is_refused || fresh {
             return Ok(sent);
@@ -297,7 +314,14 @@ async fn transmit(
     }
 }
 
-fn call<'a>(contract: &Contract, endpoint: &'a Endpoint, request: &'a Request, tls: Option<TlsProfile>) -> Call<'a> {
+fn no_token(contract: &Contract, error: TokenError) -> Ended {
+    match error {
+        TokenError::Unanswered(error @ SendError::Proxy { .. }) => unanswered(contract, error),
+        error => Ended { refused: true, ..Ended::failed("oauth", error.to_string(), Outcome::Retry) },
+    }
+}
+
+fn call<'a>(contract: &Contract, endpoint: &'a Endpoint, request: &'a Request) -> Call<'a> {
     let seconds = match contract.timeout() {
         rule if rule.fixed => rule.seconds,
         rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
@@ -306,7 +330,8 @@ fn call<'a>(contract: &Contract, endpoint: &'a Endpoint, request: &'a Request, t
         url: &endpoint.settings.url,
         headers: &request.headers,
         body: request.body.clone(),
-        tls,
+        tls: None,
+        proxy: None,
         deadline: Duration::from_secs(u64::from(seconds)),
     }
 }
@@ -405,13 +430,24 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
         disable: judgement.disable,
         retry_after: judgement.retry_after,
         real: true,
+        elsewhere: None,
         reply: None,
         settings: vec![],
         ends_chain: success,
     }
 }
 
+/// The proxy that an environment has of its own.
+fn proxy(settings: &EnvironmentSettings) -> Option<ProxySettings> {
+    let proxy = settings.proxy.as_ref()?;
+    Some(ProxySettings::all(proxy.url.reveal(), proxy.no_proxy.clone()))
+}
+
 fn unanswered(contract: &Contract, error: SendError) -> Ended {
+    if let SendError::Proxy { pause, .. } = error {
+        let ended = Ended::failed(error.code(), error.to_string(), Outcome::Retry);
+        return Ended { real: false, elsewhere: Some(pause), ..ended };
+    }
     let judged = if error.is_final() { Outcome::Fail } else { Outcome::Retry };
     let words = contract.reason(error.code(), 0);
     let refused = error.is_absence();
@@ -432,5 +468,9 @@ fn retry(
     };
     let delay = contract.retry_delay(endpoint.settings.retry_schedule.as_deref(), tries, random)?;
     let delay = delay.max(retry_after.unwrap_or_default());
-    Some(Retry { due_ms: now_ms + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 4), attempts: tries })
+    Some(Retry { due_ms: now_ms + ms(delay), attempts: tries })
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }

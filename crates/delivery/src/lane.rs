@@ -49,6 +49,8 @@ pub struct Lane {
     /// The shortest response time lately, ms.
     fastest_ms: i64,
     hold_until: i64,
+    /// Something before the endpoint failed: nothing is sent until then, steady ms.
+    paused_until: i64,
     pace: Pace,
     /// Until when an owned lane with limits is kept, so that the next message need not ask for it.
     keep_until: i64,
@@ -96,6 +98,7 @@ impl Lane {
             congestion: Congestion::default(),
             fastest_ms: i64::MAX,
             hold_until: 0,
+            paused_until: 0,
             pace: Pace::default(),
             keep_until: 0,
             known: HashMap::new(),
@@ -188,7 +191,7 @@ impl Lane {
     }
 
     fn held_until(&self, now_ms: i64) -> i64 {
-        self.hold_until.max(self.paced_until()).max(self.congestion.ready_at(now_ms))
+        self.hold_until.max(self.paused_until).max(self.paced_until()).max(self.congestion.ready_at(now_ms))
     }
 
     fn paced_until(&self) -> i64 {
@@ -198,12 +201,16 @@ impl Lane {
     /// Until then a new lane would send earlier than this one.
     fn remembers_until(&self) -> i64 {
         let paced = self.settings.rate.map_or(0, |_| self.pace.remembers_until());
-        self.hold_until.max(paced).max(self.congestion.remembers_until())
+        self.hold_until.max(self.paused_until).max(paced).max(self.congestion.remembers_until())
     }
 
     /// An attempt came back, after `took_ms`.
     pub fn finished(&mut self, effect: &Effect, took_ms: i64, now_ms: i64) {
         self.running -= 1;
+        if let Some(pause) = effect.elsewhere {
+            self.pause(now_ms + i64::try_from(pause.as_millis()).unwrap_or(0));
+            return;
+        }
         if effect.success {
             let is_slow = effect.real && self.is_slow(took_ms);
             let window = if is_slow { self.window.saturating_sub(1).max(1) } else { self.window + 1 };
@@ -232,6 +239,11 @@ impl Lane {
         self.hold_until = self.hold_until.max(until_ms);
     }
 
+    /// Sends nothing before `until_ms`, for a reason that is not the endpoint's.
+    fn pause(&mut self, until_ms: i64) {
+        self.paused_until = self.paused_until.max(until_ms);
+    }
+
     /// Until when the endpoint asked to get nothing, if it ever did.
     pub fn asked_to_wait_until(&self) -> Option<i64> {
         (self.hold_until > 0).then_some(self.hold_until)
@@ -254,6 +266,7 @@ impl Lane {
             self.line.release();
         }
         self.hold_until = 0;
+        self.paused_until = 0;
         self.congestion = Congestion::default();
         self.window = self.window.max(FIRST_WINDOW);
     }

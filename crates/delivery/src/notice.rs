@@ -60,7 +60,8 @@ impl Notices {
     /// Never waits: a mail less is better than a delivery later.
     pub fn failed(&self, record: &AttemptRecord) {
         let Some((code, reason)) = &record.outcome.error else { return };
-        if code == "cancelled" {
+        // A proxy's failure is nothing that the endpoint's people could mend.
+        if code == "cancelled" || (code == "proxy" && record.retry.is_some()) {
             return;
         }
         let quoted = if record.outcome.status == 0 { 0 } else { QUOTED };

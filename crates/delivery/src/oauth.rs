@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use moka::Expiry;
 use moka::future::Cache;
-use postrider_egress::{Call, Egress, SendError};
+use postrider_egress::{Call, Egress, ProxySettings, SendError};
 use postrider_store::config::{ClientAuthentication, Endpoint, OAuthClient};
 use postrider_store::id::EndpointId;
 use serde::Deserialize;
@@ -46,10 +46,10 @@ pub struct Token {
 struct Asked(Arc<str>);
 
 /// Why there is no token.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error)]
 pub enum TokenError {
     #[error("the token server could not be asked: {0}")]
-    Unanswered(String),
+    Unanswered(SendError),
     #[error("the token server answered {status}{words}")]
     Refused { status: u16, words: String },
     #[error("the token server's response {0}")]
@@ -70,8 +70,13 @@ impl Tokens {
     }
 
     /// The endpoint's token: one that is kept, or a new one.
-    pub async fn get(&self, egress: &Egress, endpoint: &Endpoint, client: &OAuthClient) -> Result<Token, TokenError> {
-        let asked = self.0.try_get_with(key(endpoint, client), ask(egress, client));
+    pub async fn get(
+        &self,
+        through: (&Egress, Option<&ProxySettings>),
+        endpoint: &Endpoint,
+        client: &OAuthClient,
+    ) -> Result<Token, TokenError> {
+        let asked = self.0.try_get_with(key(endpoint, client), ask(through, client));
         asked.await.map_err(|error| TokenError::clone(&error))
     }
 
@@ -92,10 +97,10 @@ fn key(endpoint: &Endpoint, client: &OAuthClient) -> (EndpointId, Asked) {
     (endpoint.id, Asked(asked.into()))
 }
 
-async fn ask(egress: &Egress, client: &OAuthClient) -> Result<Token, TokenError> {
+async fn ask((egress, proxy): (&Egress, Option<&ProxySettings>), client: &OAuthClient) -> Result<Token, TokenError> {
     let (headers, body) = request(client);
-    let call = Call { url: &client.token_url, headers: &headers, body, tls: None, deadline: DEADLINE };
-    let reply = egress.send(call).await.map_err(|error: SendError| TokenError::Unanswered(error.to_string()))?;
+    let call = Call { url: &client.token_url, headers: &headers, body, tls: None, proxy, deadline: DEADLINE };
+    let reply = egress.send(call).await.map_err(TokenError::Unanswered)?;
     let answer: Answer = match serde_json::from_slice(&reply.body) {
         Ok(answer) => answer,
         Err(_) if reply.status.is_success() => return Err(TokenError::NotAToken("is not a JSON object".into())),

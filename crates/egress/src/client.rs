@@ -2,13 +2,16 @@
 
 use crate::address::AddressRules;
 use crate::body::{self, Incomplete};
+use crate::clients::{Client, Clients};
 use crate::connect::Parts;
 use crate::decode::decoded;
 use crate::error::{SendError, SetupError};
 use crate::exchange::{self, Begun};
 use crate::laggards::Laggards;
-use crate::pool::{Connection, Pool};
+use crate::pool::Connection;
 use crate::profile::{TlsParts, TlsProblem, TlsProfile};
+use crate::proxies::Proxies;
+use crate::proxy::ProxySettings;
 use crate::request::Outgoing;
 use crate::resolve::Resolver;
 use crate::tls;
@@ -32,6 +35,8 @@ pub struct Options {
     pub response_cap: usize,
     /// A connection is used for this long since it was opened, so that a name that moves is followed.
     pub connection_life: Duration,
+    /// Proxies of calls that name none; they may be anywhere.
+    pub proxy: ProxySettings,
 }
 
 /// A request to send by POST.
@@ -43,6 +48,8 @@ pub struct Call<'a> {
     pub body: Bytes,
     /// The endpoint's own certificates.
     pub tls: Option<TlsProfile>,
+    /// Instead of [`Options::proxy`]; these must be at permitted addresses.
+    pub proxy: Option<&'a ProxySettings>,
     /// From the name's resolution to the last byte of the response.
     pub deadline: Duration,
 }
@@ -64,7 +71,7 @@ pub struct Egress(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: Parts,
-    pool: Pool,
+    clients: Clients,
     response_cap: usize,
 }
 
@@ -72,6 +79,8 @@ impl Egress {
     pub fn new(options: Options) -> Result<Egress, SetupError> {
         let verifier = tls::verifier(options.ca_file.as_deref())?;
         let tls = tls::client_config(verifier.clone(), None).map_err(|error| SetupError::Tls(error.to_string()))?;
+        let proxies = Proxies::new(&options.proxy, Proxies::anywhere()).map_err(SetupError::Proxy)?;
+        let clients = Clients::new(proxies, options.rules.clone(), options.connection_life);
         let parts = Parts {
             resolver: Resolver::new(options.dns)?,
             rules: options.rules,
@@ -79,8 +88,7 @@ impl Egress {
             tls,
             laggards: Laggards::default(),
         };
-        let pool = Pool::new(options.connection_life);
-        Ok(Egress(Arc::new(Inner { parts, pool, response_cap: options.response_cap })))
+        Ok(Egress(Arc::new(Inner { parts, clients, response_cap: options.response_cap })))
     }
 
     /// Makes certificates of an endpoint's own ready for [`Call::tls`].
@@ -96,13 +104,21 @@ impl Egress {
         let ends = Instant::now() + call.deadline;
         let outgoing = Outgoing::new(call.url, call.tls, call.headers, call.body)?;
         let late = |_| Err(SendError::Timeout { seconds: call.deadline.as_secs() });
-        let (connection, begun) = timeout_at(ends, self.begin(&outgoing)).await.unwrap_or_else(late)?;
-        Ok(self.finish(outgoing, connection, begun, ends).await)
+        let client = self.0.clients.of(call.proxy)?;
+        let (mut connection, begun) = timeout_at(ends, self.begin(&client, &outgoing)).await.unwrap_or_else(late)?;
+        // Whatever becomes of the body: the status has come.
+        let Begun { head, rest, sent } = begun;
+        let read = body::read(&mut connection.stream, (head.framing, rest), self.0.response_cap, ends).await;
+        if sent && head.keep_alive && read.is_at_end {
+            client.pool.put(outgoing.target, connection);
+        }
+        let (body, incomplete) = decoded(&head.headers, read, self.0.response_cap);
+        Ok(Reply { status: head.status, headers: head.headers, body, incomplete })
     }
 
     /// Until the response's head is here.
-    async fn begin(&self, outgoing: &Outgoing) -> Result<(Connection, Begun), SendError> {
-        let Inner { parts, pool, .. } = &*self.0;
+    async fn begin(&self, client: &Client, outgoing: &Outgoing) -> Result<(Connection, Begun), SendError> {
+        let Client { proxies, pool } = client;
         if let Some(mut connection) = pool.take(&outgoing.target) {
             match exchange::begin(&mut connection.stream, outgoing).await {
                 Ok(begun) => return Ok((connection, begun)),
@@ -111,19 +127,8 @@ impl Egress {
             }
         }
         // Boxed, so that what it takes to connect is not kept while the response is awaited.
-        let mut connection = pool.opened(Box::pin(parts.connect(&outgoing.target)).await?);
+        let mut connection = pool.opened(Box::pin(self.0.parts.connect(&outgoing.target, proxies)).await?);
         let begun = exchange::begin(&mut connection.stream, outgoing).await;
         begun.map(|begun| (connection, begun)).map_err(|failure| failure.error)
-    }
-
-    /// Whatever becomes of the body: the status has come.
-    async fn finish(&self, outgoing: Outgoing, mut connection: Connection, begun: Begun, ends: Instant) -> Reply {
-        let Begun { head, rest, sent } = begun;
-        let read = body::read(&mut connection.stream, (head.framing, rest), self.0.response_cap, ends).await;
-        if sent && head.keep_alive && read.is_at_end {
-            self.0.pool.put(outgoing.target, connection);
-        }
-        let (body, incomplete) = decoded(&head.headers, read, self.0.response_cap);
-        Reply { status: head.status, headers: head.headers, body, incomplete }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a request got no response, as types with stable codes.
 
 use std::net::IpAddr;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why there is no response. `code` is what the API shows.
@@ -20,6 +21,9 @@ pub enum SendError {
     Reset { reason: String },
     #[error("the response is not HTTP: {reason}")]
     Protocol { reason: String },
+    /// What stands between us and every endpoint failed: no fault of the endpoint. Deliveries pause for a moment.
+    #[error("the provider's proxy {reason}")]
+    Proxy { reason: String, pause: Duration },
     #[error("the URL can't be used: {reason}")]
     Url { reason: String },
 }
@@ -34,6 +38,7 @@ impl SendError {
             SendError::Tls { .. } => "tls",
             SendError::Timeout { .. } => "timeout",
             SendError::Reset { .. } => "reset",
+            SendError::Proxy { .. } => "proxy",
             SendError::Protocol { .. } | SendError::Url { .. } => "protocol",
         }
     }
@@ -45,6 +50,7 @@ impl SendError {
             SendError::Dns { .. }
             | SendError::RefusedAddress { .. }
             | SendError::Tls { .. }
+            | SendError::Proxy { .. }
             | SendError::Protocol { .. }
             | SendError::Url { .. } => false,
         }
@@ -63,6 +69,8 @@ pub enum SetupError {
     Resolver(String),
     #[error("can't use the certificates in {file}: {reason}")]
     CaFile { file: String, reason: String },
+    #[error("can't use the egress proxy: {0}")]
+    Proxy(String),
     #[error("can't set up TLS: {0}")]
     Tls(String),
 }

@@ -121,4 +121,11 @@ pub struct ServeArgs {
     /// change of a name's addresses is followed after this time [default: 30]
     #[arg(long, env = "POSTRIDER_CONNECTION_SECONDS", value_name = "SECONDS")]
     pub connection_seconds: Option<u64>,
+    /// Proxy for deliveries, as http://USER:PASSWORD@HOST:PORT (HTTP CONNECT) or socks5://…; "none": no proxy
+    /// [default: the variables HTTPS_PROXY, HTTP_PROXY and ALL_PROXY]
+    #[arg(long, env = "POSTRIDER_EGRESS_PROXY", hide_env_values = true, value_name = "URL")]
+    pub egress_proxy: Option<String>,
+    /// What needs no proxy: host names with those below them, addresses, networks, "*" [default: the variable NO_PROXY]
+    #[arg(long, env = "POSTRIDER_NO_PROXY", value_name = "LIST", value_delimiter = ',')]
+    pub no_proxy: Vec<String>,
 }

@@ -1,7 +1,9 @@
 //! What the server runs with: flags, then environment, then `postrider.toml`, then defaults.
 
 use crate::cli::ServeArgs;
+use crate::proxy;
 use ipnet::IpNet;
+use postrider_egress::ProxySettings;
 use postrider_store::Retention;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -41,6 +43,8 @@ pub struct Config {
     pub drain_seconds: u64,
     /// How long a connection to an endpoint may be used for new requests.
     pub connection_seconds: u64,
+    /// What deliveries go through.
+    pub proxy: ProxySettings,
 }
 
 /// [`Config::max_connections`] where nothing is said.
@@ -93,6 +97,8 @@ pub enum ConfigError {
     DrainSeconds(u64),
     #[error("connection seconds must be 1 to 3600, not {0}")]
     ConnectionSeconds(u64),
+    #[error("{name}: this proxy can't be used: {reason}")]
+    Proxy { name: String, reason: String },
     #[error("[retention] in postrider.toml: {0}")]
     Retention(String),
 }
@@ -113,6 +119,8 @@ struct File {
     max_connections: Option<usize>,
     drain_seconds: Option<u64>,
     connection_seconds: Option<u64>,
+    egress_proxy: Option<String>,
+    no_proxy: Vec<String>,
     contract: BTreeMap<String, BTreeMap<String, String>>,
     graphql: GraphQlFile,
     mail: MailFile,
@@ -216,6 +224,9 @@ impl Config {
         if !(1..=3_600).contains(&connection_seconds) {
             return Err(ConfigError::ConnectionSeconds(connection_seconds));
         }
+        let no_proxy = if args.no_proxy.is_empty() { file.no_proxy } else { args.no_proxy };
+        let proxy = proxy::decide(args.egress_proxy.or(file.egress_proxy), no_proxy, |name| std::env::var(name).ok())
+            .map_err(|(name, reason)| ConfigError::Proxy { name, reason })?;
         let graphql_url = args.graphql_url.or(file.graphql.url);
         if let Some(url) = graphql_url.as_ref().filter(|url| !is_web(url)) {
             return Err(ConfigError::GraphQlUrl(url.clone()));
@@ -240,6 +251,7 @@ impl Config {
             max_connections,
             drain_seconds,
             connection_seconds,
+            proxy,
             retention: file.retention.decided()?,
             contract_settings: file.contract,
         })

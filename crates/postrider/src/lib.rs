@@ -7,6 +7,7 @@ pub mod config;
 mod demo;
 mod keys;
 mod logs;
+mod proxy;
 mod sample;
 mod server;
 mod table;

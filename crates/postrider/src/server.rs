@@ -8,7 +8,7 @@ use postrider_api::{Api, Limits, Listener, serve};
 use postrider_clock::Clock;
 use postrider_contract::{Book, Problem};
 use postrider_delivery::{Composer, Delivery, DeliveryMetrics, GraphQl, NoticeOptions, Notices, Renderer};
-use postrider_egress::{AddressRules, Egress, MailSetupError, Mailer, SetupError};
+use postrider_egress::{AddressRules, Egress, MailSetupError, Mailer, ProxySettings, SetupError};
 use postrider_jobs::{Jobs, Operations};
 use postrider_store::access::Scope;
 use postrider_store::{Database, OpenError, PostgresOptions, Store, StoreMetrics};
@@ -89,12 +89,16 @@ impl Server {
         if let Some(key) = &api_key {
             check_api_key(key)?;
         }
+        if config.proxy.is_used() {
+            tracing::info!(proxy = ?config.proxy, "deliveries go through a proxy");
+        }
         let egress = Egress::new(postrider_egress::Options {
             rules: AddressRules::new(config.allow_networks),
             dns: config.dns,
             ca_file: config.ca_file,
             response_cap: RESPONSE_CAP,
             connection_life: Duration::from_secs(config.connection_seconds),
+            proxy: config.proxy,
         })?;
         let refused = |error| StartError::Listen { address: config.listen, error };
         let listener = Listener::bind(config.listen).await.map_err(refused)?;
@@ -201,6 +205,7 @@ fn graphql(config: GraphQlConfig) -> Result<GraphQl, SetupError> {
         ca_file: config.ca_file,
         response_cap: QUERY_CAP,
         connection_life: Duration::from_secs(CONNECTION_SECONDS),
+        proxy: ProxySettings::default(),
     })?;
     Ok(GraphQl { egress, url: config.url, token: config.token })
 }

@@ -7,6 +7,7 @@ use postrider_testkit::dns::Dns;
 use postrider_testkit::foreign::Running;
 use postrider_testkit::packages::installed;
 use postrider_testkit::process::{Serve, free_port};
+use postrider_testkit::proxy::Proxy;
 use postrider_testkit::receiver::Receiver;
 use serde_json::json;
 use std::path::Path;
@@ -139,6 +140,39 @@ async fn the_commands_of_the_page_about_networks_secure_an_endpoint() {
     assert_eq!(tls["clientCertificate"], identity.chain_pem());
     let oauth = process.client.get("/api/v1/app/acme/endpoint/main/oauth").await.expect(200);
     assert_eq!(oauth["scopes"], json!(["hooks"]));
+}
+
+#[tokio::test]
+async fn the_commands_about_proxies_on_the_page_about_networks_do_what_they_say() {
+    let page = include_str!("../../../docs/networks.md");
+    let (_, page) = page.split_once("\n## Proxies\n").unwrap();
+    let (Some(http), Some(socks)) = (Proxy::http().await, Proxy::socks().await) else { return };
+    let lines = commands(page);
+    let (receiver, dir) = (Receiver::start().await, TempDir::new().unwrap());
+    let mut server = Serve::embedded(BINARY, dir.path());
+    server.env.retain(|(name, _)| name != "POSTRIDER_API_KEY");
+    server.env.push(("POSTRIDER_API_KEY".to_owned(), "a-key-that-you-choose".to_owned()));
+    let serve = lines[0].strip_prefix("postrider serve ").unwrap();
+    let serve = serve.replace("http://USER:PASSWORD@proxy.example.com:3128", &http.url());
+    server.args.extend(serve.split(' ').map(str::to_owned));
+    let process = server.start().await;
+    let client = process.client.with_key("a-key-that-you-choose");
+    let acme = client.application().await;
+    client.endpoint(&acme, json!({"url": receiver.url("/hook")})).await;
+    client.send(&acme, "a", json!({})).await;
+    receiver.wait_for("/hook", 1).await;
+    let asked = format!("127.0.0.1:{}", receiver.port());
+    assert!(http.log().contains(&asked), "{}", http.log());
+
+    let environment = client.get("/api/v1/environment").await.expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    let curl = lines[1..].join("\n").replace("curl ", "curl -sSf ").replace("ENVIRONMENT_ID", &environment);
+    let curl = curl.replace("http://127.0.0.1:8071", &client.url);
+    let curl = curl.replace("socks5://USER:PASSWORD@proxy.example.com:1080", &socks.url());
+    let output = Command::new("bash").args(["-ec", &curl]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    client.send(&acme, "a", json!({})).await;
+    receiver.wait_for("/hook", 2).await;
+    assert!(socks.log().contains(&asked), "{}", socks.log());
 }
 
 #[test]

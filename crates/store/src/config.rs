@@ -29,6 +29,18 @@ pub struct Environment {
 pub struct EnvironmentSettings {
     /// Days to keep messages that don't say it themselves; `None`: as the operator says.
     pub retention_days: Option<u16>,
+    /// What its messages are sent through; `None`: as the operator says. Stored sealed.
+    #[serde(skip)]
+    pub proxy: Option<EnvironmentProxy>,
+}
+
+/// A proxy for deliveries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentProxy {
+    /// With user and password.
+    pub url: Secret,
+    /// What is sent to directly: host names with those below them, addresses, networks, `*`.
+    pub no_proxy: Vec<String>,
 }
 
 /// One customer of the provider.

@@ -4,6 +4,7 @@ use crate::database;
 use postrider::Server;
 use postrider::config::{self, Config, GraphQlConfig, MailConfig};
 use postrider_clock::Clock;
+use postrider_egress::ProxySettings;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub struct Start {
     pub dns: Option<SocketAddr>,
     pub ca_file: Option<PathBuf>,
     pub connection_seconds: u64,
+    pub proxy: ProxySettings,
     /// The URL of a GraphQL API for payload queries, which is asked with the token `graphql-token`.
     pub graphql: Option<String>,
     pub mail: Option<MailConfig>,
@@ -45,6 +47,7 @@ impl Default for Start {
             dns: None,
             ca_file: None,
             connection_seconds: config::CONNECTION_SECONDS,
+            proxy: ProxySettings::default(),
             graphql: None,
             mail: None,
             dir: None,
@@ -97,6 +100,7 @@ impl Start {
             dns: self.dns,
             ca_file: self.ca_file,
             connection_seconds: self.connection_seconds,
+            proxy: self.proxy,
             graphql: self.graphql.map(graphql),
             mail: self.mail,
             retention: postrider_store::Retention::default(),

@@ -19,6 +19,7 @@ pub mod network;
 pub mod packages;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod raw;
 pub mod receiver;
 pub mod script;

@@ -34,7 +34,7 @@ pub fn routes() -> OpenApiRouter<Api> {
 /// Why an attempt failed, or why not all of the response to a successful one came: a stable code, and words for people.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AttemptErrorOut {
-    /// `dns`, `refused_address`, `connect`, `tls`, `timeout`, `reset`, `protocol`, `status`, `template`, `query`, `oauth`
+    /// `dns`, `refused_address`, `connect`, `tls`, `timeout`, `reset`, `protocol`, `status`, `proxy`, `oauth`, `template`, `query`
     /// or `cancelled`; of a success `incomplete_response`.
     pub code: String,
     pub message: String,

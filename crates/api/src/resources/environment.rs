@@ -9,10 +9,11 @@ use crate::timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use postrider_accept::{EnvironmentDraft, Refusal};
+use postrider_accept::{EnvironmentDraft, Refusal, kept_proxy, masked_proxy};
 use postrider_store::Ids;
+use postrider_store::Secret;
 use postrider_store::access::Scope;
-use postrider_store::config::{Environment, EnvironmentSettings};
+use postrider_store::config::{Environment, EnvironmentProxy, EnvironmentSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -33,6 +34,22 @@ pub struct EnvironmentIn {
     #[serde(default)]
     #[schema(minimum = 1)]
     pub retention_days: Option<u16>,
+    /// What messages are sent through; `null`: as the operator says.
+    #[serde(default)]
+    pub proxy: Option<EnvironmentProxyJson>,
+}
+
+/// A proxy for deliveries.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = EnvironmentProxy)]
+pub struct EnvironmentProxyJson {
+    /// `http://USER:PASSWORD@HOST:PORT`, `socks5://…` or `socks5h://…`. Shown with `***` for the password; given back as
+    /// it was shown, it stays.
+    pub url: String,
+    /// What is sent to directly: host names with those below them, addresses, networks, `*`.
+    #[serde(default)]
+    pub no_proxy: Vec<String>,
 }
 
 /// Fields to change; the others stay.
@@ -44,6 +61,7 @@ struct EnvironmentPatch {
     name: String,
     #[schema(minimum = 1)]
     retention_days: Option<u16>,
+    proxy: Option<EnvironmentProxyJson>,
 }
 
 /// An environment as it is; `key` is its first API key, shown when it is made.
@@ -69,13 +87,18 @@ pub struct EnvironmentsOut {
 
 impl From<&Environment> for EnvironmentIn {
     fn from(row: &Environment) -> EnvironmentIn {
-        EnvironmentIn { name: row.name.clone(), retention_days: row.settings.retention_days }
+        let proxy = row.settings.proxy.as_ref().map(|proxy| EnvironmentProxyJson {
+            url: masked_proxy(proxy.url.reveal()),
+            no_proxy: proxy.no_proxy.clone(),
+        });
+        EnvironmentIn { name: row.name.clone(), retention_days: row.settings.retention_days, proxy }
     }
 }
 
 impl From<EnvironmentIn> for EnvironmentDraft {
     fn from(given: EnvironmentIn) -> EnvironmentDraft {
-        let settings = EnvironmentSettings { retention_days: given.retention_days };
+        let proxy = given.proxy.map(|proxy| EnvironmentProxy { url: Secret::new(proxy.url), no_proxy: proxy.no_proxy });
+        let settings = EnvironmentSettings { retention_days: given.retention_days, proxy };
         EnvironmentDraft { name: given.name, settings }
     }
 }
@@ -141,7 +164,10 @@ async fn patch(
     body: Body<Map<String, Value>>,
 ) -> Result<Json<EnvironmentOut>, ApiError> {
     let edit = |row: &Environment| -> Result<EnvironmentDraft, Refusal> {
-        Ok(patched(&EnvironmentIn::from(row), &body.value).map_err(as_refusal)?.into())
+        let given = patched(&EnvironmentIn::from(row), &body.value).map_err(as_refusal)?;
+        let mut draft = EnvironmentDraft::from(given);
+        draft.settings.proxy = draft.settings.proxy.map(|proxy| kept_proxy(proxy, row.settings.proxy.as_ref()));
+        Ok(draft)
     };
     let row = api.accept.update_environment(auth.0, &id, edit).await?;
     Ok(Json(shown(api.accept.store().ids(), &row, None)))

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use clap::Args;
 use postrider_accept::{Accept, Accepted, ApplicationDraft, Caller, EndpointDraft, FIRST_ENV, MessageDraft, Refusal};
 use postrider_clock::Clock;
+use postrider_egress::ProxySettings;
 use postrider_store::access::Scope;
 use postrider_store::config::{ApplicationSettings, Endpoint, EndpointSettings};
 use postrider_store::id::MessageId;
@@ -132,6 +133,7 @@ async fn start(address: SocketAddr, data: &Path, clock: &Clock) -> Result<Server
         max_connections: config::MAX_CONNECTIONS,
         drain_seconds: config::DRAIN_SECONDS,
         connection_seconds: config::CONNECTION_SECONDS,
+        proxy: ProxySettings::default(),
         public_url: None,
         default_contract: "standard".to_owned(),
         contracts: None,

@@ -7,7 +7,7 @@ use crate::access::LASTING;
 use crate::config::{ApiKey, Application, Change, Endpoint, Environment};
 use crate::error::ChangeError;
 use crate::id::{EndpointId, EnvId};
-use crate::json::{json, sealed};
+use crate::json::{environment, json, sealed};
 use crate::secret::Sealer;
 use tokio_postgres::Error;
 use tokio_postgres::types::{ToSql, Type};
@@ -45,7 +45,7 @@ pub fn by_id(kind: &'static str, id: i64) -> Touched {
 /// Writes one change of node `node`. A conflict is found before anything is written.
 pub async fn change(session: &Session, node: i64, sealer: &Sealer, change: &Change) -> Result<Option<Touched>> {
     let (rows, touched) = match change {
-        Change::PutEnvironment { row, based_on } => return put_environment(session, row, *based_on).await,
+        Change::PutEnvironment { row, based_on } => return put_environment(session, sealer, row, *based_on).await,
         Change::DeleteEnvironment(env) => return delete_environment(session, *env).await,
         Change::CreateApplication(app) => {
             if uid_taken(session, APPLICATION_UID, app.env.0, app.uid.as_deref(), app.id.0).await? {
@@ -210,12 +210,17 @@ pub async fn change(session: &Session, node: i64, sealer: &Sealer, change: &Chan
     Ok(if rows.is_empty() { Err(ChangeError::NotFound) } else { Ok(Some(touched)) })
 }
 
-async fn put_environment(session: &Session, row: &Environment, based_on: Option<i64>) -> Result<Option<Touched>> {
+async fn put_environment(
+    session: &Session,
+    sealer: &Sealer,
+    row: &Environment,
+    based_on: Option<i64>,
+) -> Result<Option<Touched>> {
     let sql = "SELECT 1 FROM environments WHERE name = $1 AND id <> $2";
     if !session.query(sql, &[text(&row.name), int(&row.id.0)]).await?.is_empty() {
         return Ok(Err(ChangeError::Taken));
     }
-    let settings = json(&row.settings);
+    let settings = environment(sealer, row);
     let common = [int(&row.id.0), text(&row.name), text(&settings), int(&row.updated_ms), int(&row.version)];
     let rows = match &based_on {
         None => {

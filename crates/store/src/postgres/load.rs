@@ -3,7 +3,7 @@
 use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, Environment, EventType};
 use crate::error::StoreError;
 use crate::id::{AppId, EndpointId, KeyId, MessageId};
-use crate::json::opened;
+use crate::json::{opened, opened_environment};
 use crate::secret::Sealer;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ pub async fn moment(client: &mut Client) -> Result<Transaction<'_>, Error> {
 pub async fn all(client: &Client, sealer: &Sealer) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     for row in client.query_typed(ENVIRONMENT, &[]).await? {
-        loaded.environment(&row)?;
+        loaded.environment(&row, sealer)?;
     }
     for row in client.query_typed(APPLICATION, &[]).await? {
         loaded.application(&row)?;
@@ -73,7 +73,7 @@ pub async fn some(client: &Client, sealer: &Sealer, wanted: Wanted) -> Result<Lo
     for id in wanted.environments {
         let sql = format!("{ENVIRONMENT} WHERE id = $1");
         match client.query_typed(&sql, &[(&id, Type::INT8)]).await?.first() {
-            Some(row) => loaded.environment(row)?,
+            Some(row) => loaded.environment(row, sealer)?,
             None => loaded.changes.push(Change::DeleteEnvironment(EnvId(id))),
         }
     }
@@ -117,11 +117,12 @@ pub async fn some(client: &Client, sealer: &Sealer, wanted: Wanted) -> Result<Lo
 }
 
 impl Loaded {
-    fn environment(&mut self, row: &Row) -> Result<(), StoreError> {
+    fn environment(&mut self, row: &Row, sealer: &Sealer) -> Result<(), StoreError> {
+        let id = EnvId(row.get(0));
         let row = Environment {
-            id: EnvId(row.get(0)),
+            id,
             name: row.get(1),
-            settings: json(row, 2)?,
+            settings: opened_environment(sealer, id, row.get(2)).map_err(StoreError::Database)?,
             created_ms: row.get(3),
             updated_ms: row.get(4),
             version: row.get(5),

@@ -5,7 +5,7 @@ use crate::access::LASTING;
 use crate::config::{ApiKey, Change, Endpoint, Environment};
 use crate::error::ChangeError;
 use crate::id::EnvId;
-use crate::json::{json, sealed};
+use crate::json::{environment, json, sealed};
 use crate::secret::Sealer;
 use rusqlite::{Transaction, params};
 
@@ -17,7 +17,7 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
         return Ok(result);
     }
     let rows = match change {
-        Change::PutEnvironment { row, based_on } => return put_environment(tx, row, *based_on),
+        Change::PutEnvironment { row, based_on } => return put_environment(tx, sealer, row, *based_on),
         Change::DeleteEnvironment(env) => return delete_environment(tx, *env),
         Change::CreateApplication(app) => {
             if let Some(uid) = &app.uid
@@ -122,12 +122,12 @@ pub fn change(tx: &Transaction<'_>, sealer: &Sealer, change: &Change) -> Result<
     Ok(if rows == 0 { Err(ChangeError::NotFound) } else { Ok(()) })
 }
 
-fn put_environment(tx: &Transaction<'_>, row: &Environment, based_on: Option<i64>) -> Result<()> {
+fn put_environment(tx: &Transaction<'_>, sealer: &Sealer, row: &Environment, based_on: Option<i64>) -> Result<()> {
     let taken = exists(tx, "SELECT 1 FROM environments WHERE name = ? AND id <> ?", params![row.name, row.id.0])?;
     if taken {
         return Ok(Err(ChangeError::Taken));
     }
-    let settings = json(&row.settings);
+    let settings = environment(sealer, row);
     let written = match based_on {
         None => tx
             .prepare_cached(

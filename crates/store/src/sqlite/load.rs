@@ -4,7 +4,7 @@ use crate::config::{ApiKey, Application, Change, Endpoint, EnvId, Environment, E
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::id::{AppId, EndpointId, KeyId, MessageId};
-use crate::json::opened;
+use crate::json::{opened, opened_environment};
 use crate::message::IdempotencyKey;
 use crate::recent_keys::{RecentKey, RecentKeys};
 use crate::secret::Sealer;
@@ -49,10 +49,13 @@ fn changes(conn: &Connection, sealer: &Sealer) -> Result<Vec<Change>> {
         Ok(())
     };
     all("SELECT id, name, settings, created_ms, updated_ms, version FROM environments", &|row| {
+        let id = EnvId(row.get(0)?);
+        let settings = opened_environment(sealer, id, row.get_ref(2)?.as_str()?)
+            .map_err(|reason| FromSqlError::Other(reason.into()))?;
         let row = Environment {
-            id: EnvId(row.get(0)?),
+            id,
             name: row.get(1)?,
-            settings: json(row, 2)?,
+            settings,
             created_ms: row.get(3)?,
             updated_ms: row.get(4)?,
             version: row.get(5)?,

@@ -2,10 +2,10 @@
 
 use crate::world::*;
 use postrider_store::config::{
-    ApiKey, Application, ApplicationSettings, Change, EnvId, Environment, EnvironmentSettings,
+    ApiKey, Application, ApplicationSettings, Change, EnvId, Environment, EnvironmentProxy, EnvironmentSettings,
 };
 use postrider_store::id::AppId;
-use postrider_store::{ChangeError, Changed, Store};
+use postrider_store::{ChangeError, Changed, Secret, Store};
 
 on_every_driver! {
     async fn a_change_based_on_an_old_version_is_refused_and_names_are_taken_once(place) {
@@ -62,7 +62,13 @@ on_every_driver! {
         let row = Environment {
             id,
             name: "staging".into(),
-            settings: EnvironmentSettings { retention_days: Some(7) },
+            settings: EnvironmentSettings {
+                retention_days: Some(7),
+                proxy: Some(EnvironmentProxy {
+                    url: Secret::new("http://ann:s3cret@proxy.test:3128"),
+                    no_proxy: vec!["example.com".into()],
+                }),
+            },
             created_ms: NOW,
             updated_ms: NOW,
             version: id.0,
