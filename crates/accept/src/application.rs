@@ -31,7 +31,7 @@ impl Accept {
         // For a token, there is no other application than its own.
         let seen = found.filter(|entry| caller.app.is_none_or(|app| app == entry.app.id));
         let seen = seen.filter(|entry| caller.is_for_operations() || !is_operational(entry));
-        seen.ok_or(Refusal::NotFound("application"))
+        seen.ok_or_else(|| Refusal::none("application", id_or_uid))
     }
 
     pub async fn create_application(
@@ -58,7 +58,9 @@ impl Accept {
             updated_ms: now_ms,
             version: id,
         };
-        self.make(app.id, Change::CreateApplication(app.clone()), app, idempotency, render).await
+        let uid = app.uid.clone();
+        let made = self.make(app.id, Change::CreateApplication(app.clone()), app, idempotency, render).await;
+        made.map_err(|refusal| refusal.taken("application", "uid", uid.as_deref()))
     }
 
     /// The application with this id or uid; where there is none, it is made, if the caller may.
@@ -73,7 +75,7 @@ impl Accept {
         }
         caller.need(Right::Manage)?;
         if self.store.ids().parse::<AppId>(id_or_uid).is_some() {
-            return Err(Refusal::NotFound("application"));
+            return Err(Refusal::none("application", id_or_uid));
         }
         if draft.uid.as_ref().is_some_and(|uid| uid != id_or_uid) {
             let loc = ["body", "application", "uid"].map(str::to_owned).into();
@@ -115,7 +117,7 @@ impl Accept {
             match self.store.change(row.id, change, None).await {
                 Ok(_) => return Ok(row),
                 Err(ChangeError::Outdated) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Refusal::from(error).taken("application", "uid", row.uid.as_deref())),
             }
         }
         Err(ChangeError::Outdated.into())

@@ -30,6 +30,17 @@ impl Problems {
     }
 }
 
+/// Whether a text has a character that not every database stores.
+pub fn has_unstorable(text: &str) -> bool {
+    text.contains('\0')
+}
+
+/// Says so of a text at this place.
+pub fn unstorable(loc: Vec<String>) -> FieldProblem {
+    let msg = "has the character \\u0000, which can't be stored; remove it";
+    FieldProblem { loc, msg: msg.to_owned(), kind: "unstorable_text" }
+}
+
 /// A uid: 1 to 256 of letters, digits, `-`, `_` and `.`, and one that a URL can hold.
 pub fn uid(uid: Option<&str>) -> Result<(), String> {
     match uid {
@@ -44,6 +55,10 @@ pub fn uid(uid: Option<&str>) -> Result<(), String> {
 /// An event type's name: as a uid, and `/`.
 pub fn event_type(text: &str) -> Result<(), String> {
     name(text, 256, "/")
+}
+
+pub fn is_event_type_name(text: &str) -> bool {
+    event_type(text).is_ok()
 }
 
 pub fn name(text: &str, longest: usize, extra: &str) -> Result<(), String> {

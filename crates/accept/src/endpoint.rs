@@ -64,7 +64,7 @@ impl Accept {
         let found = by_id.or_else(|| entry.endpoint_by_uid(id_or_uid)).cloned();
         // Where the provider's messages go by themselves is nothing of its customer's.
         let found = found.filter(|endpoint| caller.app.is_none() || !endpoint.settings.addressed);
-        found.map(|endpoint| (entry, endpoint)).ok_or(Refusal::NotFound("endpoint"))
+        found.map(|endpoint| (entry, endpoint)).ok_or_else(|| Refusal::none("endpoint", id_or_uid))
     }
 
     pub async fn create_endpoint(
@@ -100,7 +100,9 @@ impl Accept {
             version: id,
         };
         let change = Change::CreateEndpoint(endpoint.clone());
-        let made = self.make(entry.app.id, change, endpoint, idempotency, render).await?;
+        let uid = endpoint.uid.clone();
+        let made = self.make(entry.app.id, change, endpoint, idempotency, render).await;
+        let made = made.map_err(|refusal| refusal.taken("endpoint", "uid", uid.as_deref()))?;
         if let Made::New(endpoint) = &made {
             self.tell_of_endpoint(&entry, endpoint, "endpoint.created").await;
         }
@@ -165,7 +167,7 @@ impl Accept {
         let (entry, endpoint) = self.endpoint(caller, app, id_or_uid)?;
         let change = Change::DeleteEndpoint { endpoint: endpoint.id, version: self.store.new_id() };
         match self.store.change(entry.app.id, change, None).await {
-            Err(ChangeError::NotFound) => Err(Refusal::NotFound("endpoint")),
+            Err(ChangeError::NotFound) => Err(Refusal::none("endpoint", id_or_uid)),
             Err(error) => Err(error.into()),
             Ok(_) => {
                 self.tell_of_endpoint(&entry, &endpoint, "endpoint.deleted").await;
@@ -201,7 +203,7 @@ impl Accept {
                 }
                 Ok(Changed::Repeat(_)) => return Ok(self.endpoint(caller, app, id_or_uid)?.1.as_ref().clone()),
                 Err(ChangeError::Outdated) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Refusal::from(error).taken("endpoint", "uid", row.uid.as_deref())),
             }
         }
         Err(ChangeError::Outdated.into())
@@ -264,7 +266,7 @@ impl Accept {
 
     pub(crate) fn contract(&self, name: &str) -> Result<&Arc<Contract>, Refusal> {
         self.known_contract(name).map_err(|msg| crate::FieldProblem::value("contract", msg))?;
-        self.contracts.get(name).ok_or(Refusal::NotFound("contract"))
+        self.contracts.get(name).ok_or_else(|| Refusal::none("contract", name))
     }
 
     pub(crate) fn check_url(&self, contract: &Contract, text: &str) -> Result<(), String> {

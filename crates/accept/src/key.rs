@@ -75,13 +75,13 @@ impl Accept {
     /// Refuses a key from now on.
     pub async fn revoke_key(&self, caller: Caller, id: &str) -> Result<(), Refusal> {
         let known = |key: &KeyId| self.store.directory().keys(caller.env).iter().any(|row| row.id == *key);
-        let key = self.store.ids().parse::<KeyId>(id).filter(known).ok_or(Refusal::NotFound("key"))?;
+        let key = self.store.ids().parse::<KeyId>(id).filter(known).ok_or_else(|| Refusal::none("key", id))?;
         self.revoke(key).await
     }
 
     pub(crate) async fn revoke(&self, key: KeyId) -> Result<(), Refusal> {
         match self.store.change(NO_APP, Change::RevokeKey { key, at_ms: self.clock.wall_ms() }, None).await {
-            Err(ChangeError::NotFound) => Err(Refusal::NotFound("key")),
+            Err(ChangeError::NotFound) => Err(Refusal::none("key", "")),
             result => result.map(|_| ()).map_err(Refusal::from),
         }
     }

@@ -29,6 +29,8 @@ pub struct Environment {
 pub struct EnvironmentSettings {
     /// Days to keep messages that don't say it themselves; `None`: as the operator says.
     pub retention_days: Option<u16>,
+    /// Refuses requests that others are only warned about.
+    pub strict: bool,
 }
 
 /// One customer of the provider.

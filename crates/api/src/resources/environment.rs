@@ -1,13 +1,14 @@
 //! `/api/v1/environment`: a provider's top-level spaces.
 
-use super::{as_refusal, patched};
+use super::{as_refusal, or_default, patched};
 use crate::Api;
 use crate::auth::{Auth, LookAround, Manage};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
+use crate::path::Path;
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use postrider_accept::{EnvironmentDraft, Refusal};
 use postrider_store::Ids;
@@ -33,6 +34,11 @@ pub struct EnvironmentIn {
     #[serde(default)]
     #[schema(minimum = 1)]
     pub retention_days: Option<u16>,
+    /// Whether requests that look like a mistake are errors instead of warnings: unknown fields and query parameters,
+    /// messages of unregistered types, messages that no endpoint takes.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(value_type = Option<bool>)]
+    pub strict: bool,
 }
 
 /// Fields to change; the others stay.
@@ -44,6 +50,7 @@ struct EnvironmentPatch {
     name: String,
     #[schema(minimum = 1)]
     retention_days: Option<u16>,
+    strict: Option<bool>,
 }
 
 /// An environment as it is; `key` is its first API key, shown when it is made.
@@ -69,13 +76,17 @@ pub struct EnvironmentsOut {
 
 impl From<&Environment> for EnvironmentIn {
     fn from(row: &Environment) -> EnvironmentIn {
-        EnvironmentIn { name: row.name.clone(), retention_days: row.settings.retention_days }
+        EnvironmentIn {
+            name: row.name.clone(),
+            retention_days: row.settings.retention_days,
+            strict: row.settings.strict,
+        }
     }
 }
 
 impl From<EnvironmentIn> for EnvironmentDraft {
     fn from(given: EnvironmentIn) -> EnvironmentDraft {
-        let settings = EnvironmentSettings { retention_days: given.retention_days };
+        let settings = EnvironmentSettings { retention_days: given.retention_days, strict: given.strict };
         EnvironmentDraft { name: given.name, settings }
     }
 }

@@ -46,6 +46,8 @@ mod templates;
 mod timeouts;
 mod unanswered;
 mod upserts;
+mod warnings;
+mod wrong_input;
 
 use postrider_clock::Clock;
 use postrider_testkit::app::{App, Start};

@@ -62,7 +62,7 @@ on_every_driver! {
         let row = Environment {
             id,
             name: "staging".into(),
-            settings: EnvironmentSettings { retention_days: Some(7) },
+            settings: EnvironmentSettings { retention_days: Some(7), strict: true },
             created_ms: NOW,
             updated_ms: NOW,
             version: id.0,
