@@ -41,7 +41,7 @@ impl Accept {
         idempotency: Option<Idempotency>,
         render: Render<'_, Application>,
     ) -> Result<Made<Application>, Refusal> {
-        self.check_application(caller, &draft)?;
+        self.check_application(caller, &draft, None)?;
         if self.store.directory().app_count() >= MOST {
             return Err(Refusal::TooMany {
                 code: "too_many_applications",
@@ -101,7 +101,7 @@ impl Accept {
         for _ in 0..TRIES {
             let entry = self.application(caller, id_or_uid)?;
             let draft = edit(&entry.app)?;
-            self.check_application(caller, &draft)?;
+            self.check_application(caller, &draft, entry.app.uid.as_deref())?;
             let row = Application {
                 uid: draft.uid,
                 // Those have operations of their own.
@@ -131,14 +131,12 @@ impl Accept {
         Ok(())
     }
 
-    fn check_application(&self, caller: Caller, draft: &ApplicationDraft) -> Result<(), Refusal> {
+    fn check_application(&self, caller: Caller, draft: &ApplicationDraft, uid: Option<&str>) -> Result<(), Refusal> {
         let mut problems = Problems::default();
         let name = &draft.settings.name;
-        if name.trim().is_empty() || name.len() > 256 {
-            problems.add("name", "must have 1 to 256 characters");
-        }
+        problems.check("name", check::title(name, 256));
         if draft.uid.as_deref() != Some(OPERATIONAL) || !caller.is_for_operations() {
-            problems.check("uid", check::uid(draft.uid.as_deref()));
+            problems.check("uid", check::uid(self.store.ids(), draft.uid.as_deref(), uid));
         }
         problems.check("metadata", check::metadata(&draft.settings.metadata));
         problems.check("throttleRate", check::rate(draft.settings.throttle_rate));

@@ -2,7 +2,7 @@
 //! others are made and looked after.
 
 use crate::application::TRIES;
-use crate::check::Problems;
+use crate::check::{self, Problems};
 use crate::key::NO_APP;
 use crate::operational::is_operational;
 use crate::{Accept, Caller, Refusal};
@@ -109,9 +109,7 @@ impl Accept {
 
     fn check_environment(&self, draft: &EnvironmentDraft) -> Result<(), Refusal> {
         let mut problems = Problems::default();
-        if draft.name.trim().is_empty() || draft.name.len() > 256 {
-            problems.add("name", "must have 1 to 256 characters");
-        }
+        problems.check("name", check::title(&draft.name, 256));
         if draft.settings.retention_days == Some(0) {
             problems.add("retentionDays", "must be at least 1 day");
         }

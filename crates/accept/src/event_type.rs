@@ -175,9 +175,7 @@ pub(crate) fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
     if draft.name.split('/').any(|part| matches!(part, "." | "..")) {
         problems.add("name", "has a part that stands for a folder in a URL, so no path could lead here");
     }
-    if draft.settings.description.len() > 65_536 {
-        problems.add("description", "has more than 65536 bytes");
-    }
+    problems.check("description", check::at_most(&draft.settings.description, 65_536));
     problems.check("featureFlags", check::list(&draft.settings.feature_flags, MOST_FLAGS));
     for (n, flag) in draft.settings.feature_flags.iter().enumerate() {
         problems.check(&format!("featureFlags.{n}"), check::name(flag, 256, ""));

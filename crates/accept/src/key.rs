@@ -25,9 +25,7 @@ pub struct MadeKey {
 impl Accept {
     /// Makes a key for an environment. It is kept as its hash.
     pub async fn create_key(&self, env: EnvId, name: &str, scope: Scope) -> Result<MadeKey, Refusal> {
-        if name.trim().is_empty() || name.len() > 256 {
-            return Err(crate::FieldProblem::value("name", "must have 1 to 256 characters").into());
-        }
+        crate::check::title(name, 256).map_err(|msg| crate::FieldProblem::value("name", msg))?;
         if self.store.directory().keys(env).len() >= MOST {
             let detail = format!("there are {MOST} keys already");
             return Err(Refusal::TooMany { code: "too_many_keys", detail });

@@ -38,6 +38,7 @@ mod route;
 mod schema;
 mod simulate;
 mod standing;
+mod target_url;
 mod task;
 mod test_send;
 mod token;
@@ -61,6 +62,7 @@ pub use message::{AcceptMetrics, Accepted, MessageDraft};
 pub use nearest::nearest;
 pub use operational::{OPERATIONAL, OPERATIONAL_EVENTS, is_operational};
 pub use order::{HeldBy, Order};
+pub use payload::check as check_payload;
 pub use poller::{MOST_POLLED, Poll, Pulled};
 pub use refusal::{Absent, FieldProblem, Refusal};
 pub use route::Routed;
@@ -74,6 +76,7 @@ pub use warning::{Warning, WarningCode};
 use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_contract::Book;
+use postrider_egress::AddressRules;
 use postrider_fair::Pool;
 use postrider_store::{RememberedAnswer, Retention, Store};
 use postrider_template::Templates;
@@ -88,6 +91,8 @@ pub struct Rules {
     /// Lifts the contracts' rules on https and ports.
     pub relax_contracts: bool,
     pub retention: Retention,
+    /// Which addresses endpoints may have.
+    pub addresses: AddressRules,
     /// Whether there is a GraphQL API for payload queries.
     pub payload_queries: bool,
 }

@@ -3,7 +3,7 @@
 use crate::address::{DeliverTo, Target};
 use crate::application::TRIES;
 use crate::check::{self, Problems};
-use crate::payload::{DEEPEST, is_shallow};
+use crate::payload;
 use crate::route::{Route, Routed};
 use crate::{Accept, Caller, FieldProblem, HEAVY_BYTES, Idempotency, Refusal, Warning, WarningCode};
 use bytes::Bytes;
@@ -338,9 +338,7 @@ pub(crate) fn check_message(draft: &MessageDraft, now_ms: i64) -> Result<(), Ref
     for (n, tag) in draft.tags.iter().enumerate() {
         problems.check(&format!("tags.{n}"), check::name(tag, 128, ":"));
     }
-    if !is_shallow(&draft.payload) {
-        problems.add("payload", format!("is nested deeper than {DEEPEST} levels"));
-    }
+    problems.check("payload", payload::check(&draft.payload));
     problems.done()
 }
 

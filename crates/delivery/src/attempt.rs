@@ -213,7 +213,12 @@ async fn run(tools: &Tools, job: &Job, (app, endpoint): (&AppEntry, &Endpoint), 
         match tools.composer.renderer.kept(app, endpoint, message).await {
             Ok(kept) => break kept,
             Err(KeptError::Store(StoreError::Unavailable | StoreError::Busy)) => tools.wait_for_store().await?,
-            Err(error) => return Some(Ended::failed("cancelled", error.to_string(), Outcome::Retry)),
+            Err(KeptError::Store(error)) => {
+                tracing::error!(%error, "could not read what earlier responses set");
+                let reason = "what earlier responses set could not be read".to_owned();
+                return Some(Ended::failed("cancelled", reason, Outcome::Retry));
+            }
+            Err(KeptError::Contract(reason)) => return Some(Ended::failed("cancelled", reason, Outcome::Retry)),
         }
     };
     let now_ms = tools.clock.wall_ms();
@@ -231,7 +236,7 @@ async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request:
         rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
     };
     let call = Call {
-        url: &endpoint.settings.url,
+        url: &endpoint.call_url(),
         headers: &request.headers,
         body: request.body,
         deadline: Duration::from_secs(u64::from(seconds)),
@@ -357,6 +362,9 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
 }
 
 fn unanswered(contract: &Contract, error: SendError) -> Ended {
+    if let SendError::RefusedAddress { host, address } = &error {
+        tracing::info!(host, %address, "address refused; --allow-network opens networks");
+    }
     let judged = if error.is_final() { Outcome::Fail } else { Outcome::Retry };
     let words = contract.reason(error.code(), 0);
     let refused = error.is_absence();

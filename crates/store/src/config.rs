@@ -10,7 +10,9 @@ pub use crate::id::EnvId;
 use crate::id::{AppId, EndpointId, IntegrationId, KeyId};
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use url::Url;
 
 /// A provider's top-level space.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +95,7 @@ pub struct Endpoint {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointSettings {
-    /// As it was given; `delivery` parses it anew for each attempt's connection.
+    /// Normalised, with [`PASSWORD_MASK`] in the place of a password; see [`Endpoint::call_url`].
     pub url: String,
     pub description: String,
     /// Exact names and patterns; empty: every type.
@@ -155,12 +157,44 @@ pub struct Identity {
     pub organization: Option<String>,
 }
 
+/// In the place of a password in a URL that is shown.
+pub const PASSWORD_MASK: &str = "***";
+
+impl Endpoint {
+    /// The URL to call: as it is shown, with the password in its place.
+    pub fn call_url(&self) -> Cow<'_, str> {
+        let shown = &self.settings.url;
+        let Some(password) = &self.secrets.url_password else { return Cow::Borrowed(shown) };
+        let Ok(mut url) = Url::parse(shown) else { return Cow::Borrowed(shown) };
+        match url.set_password(Some(password.reveal())) {
+            Ok(()) => Cow::Owned(url.into()),
+            Err(()) => Cow::Borrowed(shown),
+        }
+    }
+
+    /// Takes a password out of the URL, as versions before [`EndpointSecrets::url_password`] stored it.
+    #[must_use]
+    pub(crate) fn with_hidden_password(mut self) -> Endpoint {
+        let Ok(mut url) = Url::parse(&self.settings.url) else { return self };
+        let Some(password) = url.password().filter(|password| *password != PASSWORD_MASK).map(Secret::new) else {
+            return self;
+        };
+        if url.set_password(Some(PASSWORD_MASK)).is_ok() {
+            self.secrets.url_password = Some(password);
+            self.settings.url = url.into();
+        }
+        self
+    }
+}
+
 /// The secret in force and those still honoured after a rotation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointSecrets {
     pub current: Option<Secret>,
     pub old: Vec<OldSecret>,
+    /// The password of the URL, as the URL spells it; in the URL itself there is [`PASSWORD_MASK`].
+    pub url_password: Option<Secret>,
 }
 
 /// A rotated secret that still signs until its time is over.

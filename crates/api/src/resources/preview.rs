@@ -81,6 +81,7 @@ async fn preview(
             return Err(ApiError::field("msgId", "give the id of a message, or an eventType and a payload"));
         }
     };
+    postrider_accept::check_payload(&message.payload).map_err(|msg| ApiError::field("payload", msg))?;
     if message.payload.is_empty() {
         return Err(ApiError::field("msgId", "is of a message whose payload was removed"));
     }

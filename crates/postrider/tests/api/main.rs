@@ -46,6 +46,7 @@ mod templates;
 mod timeouts;
 mod unanswered;
 mod upserts;
+mod urls;
 mod warnings;
 mod wrong_input;
 

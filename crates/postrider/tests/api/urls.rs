@@ -7,6 +7,8 @@ use postrider_testkit::app::{App, Start, id};
 use postrider_testkit::receiver::{Answer, Receiver};
 use serde_json::{Value, json};
 
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
 /// The place and message of the one mistake of an answer.
 fn mistake(refused: &Value) -> (String, String) {
     let detail = refused["detail"].as_array().unwrap_or_else(|| panic!("{refused}"));
@@ -138,9 +140,12 @@ async fn an_address_that_is_not_public_is_refused_when_it_is_given() {
             app.post("/api/v1/operational-webhook/endpoint", json!({"url": url})).await,
         ] {
             let (place, msg) = mistake(&refused.expect(422));
-            assert!(place == "body.url" && msg.contains("not a public address") && !msg.contains("--"), "{host}: {msg}");
+            assert!(
+                place == "body.url" && msg.contains("not a public address") && !msg.contains("--"),
+                "{host}: {msg}"
+            );
         }
-        let message = json!({"eventType": "a", "payload": {}, "deliverTo": {"url": url}});
+        let message = json!({"eventType": "a", "payload": {}, "deliverTo": {"url": url, "secret": SECRET}});
         let refused = app.post(&format!("/api/v1/app/{acme}/msg"), message).await.expect(422);
         assert_eq!(mistake(&refused).0, "body.deliverTo.url", "{host}");
     }
@@ -230,7 +235,7 @@ async fn half_of_a_surrogate_pair_is_refused_by_everything_that_takes_a_payload(
             let reply = app.request("POST", &path, &[], Some(message.clone().into_bytes())).await;
             let (place, msg) = mistake(&reply.expect(422));
             assert_eq!(place, "body.payload", "{path}");
-            assert!(msg.starts_with(r"has the escape \ud83d at byte 20, half of a surrogate pair"), "{path}: {msg}");
+            assert!(msg.starts_with(r"has the escape \ud83d at byte 21, half of a surrogate pair"), "{path}: {msg}");
         }
         let batch = format!(r#"{{"messages":[{message}]}}"#);
         let batch = app.request("POST", &format!("{base}/msg/batch"), &[], Some(batch.into_bytes())).await.expect(202);
