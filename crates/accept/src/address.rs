@@ -106,7 +106,8 @@ impl Accept {
             None => {}
         }
         let mut problems = Problems::default();
-        problems.check("deliverTo.url", self.check_url(contract, url));
+        let target = self.url_policy().check(contract, url, None);
+        problems.check("deliverTo.url", target.as_ref().map(drop).map_err(String::clone));
         problems.check(
             "deliverTo.secret",
             match secret {
@@ -125,9 +126,10 @@ impl Accept {
             );
             return Err(Refusal::TooMany { code: "too_many_addresses", detail });
         }
+        let target = target.unwrap_or_default();
         let id = self.store.new_id();
         let settings = EndpointSettings {
-            url: url.to_owned(),
+            url: target.shown,
             contract: contract.name().to_owned(),
             addressed: true,
             ..EndpointSettings::default()
@@ -137,7 +139,11 @@ impl Accept {
             app: entry.app.id,
             uid: Some(uid),
             settings,
-            secrets: EndpointSecrets { current: secret.map(Secret::new), ..EndpointSecrets::default() },
+            secrets: EndpointSecrets {
+                current: secret.map(Secret::new),
+                url_password: target.password,
+                ..EndpointSecrets::default()
+            },
             headers: [].into(),
             failing_since_ms: None,
             created_ms: now_ms,

@@ -31,7 +31,7 @@ impl Accept {
         // For a token, there is no other application than its own.
         let seen = found.filter(|entry| caller.app.is_none_or(|app| app == entry.app.id));
         let seen = seen.filter(|entry| caller.is_for_operations() || !is_operational(entry));
-        seen.ok_or(Refusal::NotFound("application"))
+        seen.ok_or_else(|| Refusal::none("application", id_or_uid))
     }
 
     pub async fn create_application(
@@ -41,7 +41,7 @@ impl Accept {
         idempotency: Option<Idempotency>,
         render: Render<'_, Application>,
     ) -> Result<Made<Application>, Refusal> {
-        self.check_application(caller, &draft)?;
+        self.check_application(caller, &draft, None)?;
         if self.store.directory().app_count() >= MOST {
             return Err(Refusal::TooMany {
                 code: "too_many_applications",
@@ -58,7 +58,9 @@ impl Accept {
             updated_ms: now_ms,
             version: id,
         };
-        self.make(app.id, Change::CreateApplication(app.clone()), app, idempotency, render).await
+        let uid = app.uid.clone();
+        let made = self.make(app.id, Change::CreateApplication(app.clone()), app, idempotency, render).await;
+        made.map_err(|refusal| refusal.taken("application", "uid", uid.as_deref()))
     }
 
     /// The application with this id or uid; where there is none, it is made, if the caller may.
@@ -73,7 +75,7 @@ impl Accept {
         }
         caller.need(Right::Manage)?;
         if self.store.ids().parse::<AppId>(id_or_uid).is_some() {
-            return Err(Refusal::NotFound("application"));
+            return Err(Refusal::none("application", id_or_uid));
         }
         if draft.uid.as_ref().is_some_and(|uid| uid != id_or_uid) {
             let loc = ["body", "application", "uid"].map(str::to_owned).into();
@@ -99,7 +101,7 @@ impl Accept {
         for _ in 0..TRIES {
             let entry = self.application(caller, id_or_uid)?;
             let draft = edit(&entry.app)?;
-            self.check_application(caller, &draft)?;
+            self.check_application(caller, &draft, entry.app.uid.as_deref())?;
             let row = Application {
                 uid: draft.uid,
                 // Those have operations of their own.
@@ -115,7 +117,7 @@ impl Accept {
             match self.store.change(row.id, change, None).await {
                 Ok(_) => return Ok(row),
                 Err(ChangeError::Outdated) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Refusal::from(error).taken("application", "uid", row.uid.as_deref())),
             }
         }
         Err(ChangeError::Outdated.into())
@@ -129,14 +131,12 @@ impl Accept {
         Ok(())
     }
 
-    fn check_application(&self, caller: Caller, draft: &ApplicationDraft) -> Result<(), Refusal> {
+    fn check_application(&self, caller: Caller, draft: &ApplicationDraft, uid: Option<&str>) -> Result<(), Refusal> {
         let mut problems = Problems::default();
         let name = &draft.settings.name;
-        if name.trim().is_empty() || name.len() > 256 {
-            problems.add("name", "must have 1 to 256 characters");
-        }
+        problems.check("name", check::title(name, 256));
         if draft.uid.as_deref() != Some(OPERATIONAL) || !caller.is_for_operations() {
-            problems.check("uid", check::uid(draft.uid.as_deref()));
+            problems.check("uid", check::uid(self.store.ids(), draft.uid.as_deref(), uid));
         }
         problems.check("metadata", check::metadata(&draft.settings.metadata));
         problems.check("throttleRate", check::rate(draft.settings.throttle_rate));

@@ -40,18 +40,21 @@ impl Accept {
                 }
                 let key = idempotency.map(|key| key.of_item(n));
                 match self.to_store(caller, &entry, draft, None, key).await {
-                    Ok(message) => {
-                        places.push((n, message.created_ms));
-                        messages.push(message);
-                    }
+                    Ok(message) => match self.doubts(caller, &entry, &message) {
+                        Ok(warnings) => {
+                            places.push((n, (message.created_ms, warnings)));
+                            messages.push(message);
+                        }
+                        Err(refusal) => results[n] = Some(Err(refusal)),
+                    },
                     Err(refusal) => results[n] = Some(Err(refusal)),
                 }
             }
             let appended = self.store.append_many(messages).await;
-            for ((n, created_ms), appended) in places.into_iter().zip(appended) {
+            for ((n, noted), appended) in places.into_iter().zip(appended) {
                 // These are routed again, without the others.
                 if !matches!(appended, Err(AppendError::StaleRouting)) {
-                    results[n] = Some(self.accepted(&entry, appended, created_ms).await);
+                    results[n] = Some(self.accepted(&entry, &drafts[n], appended, noted).await);
                 }
             }
             if results.iter().all(Option::is_some) {

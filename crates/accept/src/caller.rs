@@ -152,6 +152,11 @@ impl Caller {
 }
 
 impl Accept {
+    /// Whether the caller's environment refuses what others are warned of.
+    pub fn is_strict(&self, caller: Caller) -> bool {
+        self.store.directory().environment(caller.env).is_some_and(|row| row.settings.strict)
+    }
+
     /// The caller with this API key or token; `None` when there is none, or it is no longer in force.
     ///
     /// Keys are found by their hash, so the time this takes says nothing about any key.

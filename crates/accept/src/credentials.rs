@@ -22,6 +22,7 @@ impl Accept {
         endpoint: &str,
         tls: Option<EndpointTls>,
     ) -> Result<Endpoint, Refusal> {
+        self.endpoint(caller, app, endpoint)?;
         if let Some(tls) = &tls {
             check_tls(tls)?;
         }
@@ -36,6 +37,7 @@ impl Accept {
         endpoint: &str,
         oauth: Option<OAuthClient>,
     ) -> Result<Endpoint, Refusal> {
+        self.endpoint(caller, app, endpoint)?;
         if let Some(client) = &oauth {
             check_oauth(client)?;
         }

@@ -54,7 +54,7 @@ impl Accept {
             return Err(format!("the contract {} has no payload queries; leave it out", contract.name()));
         }
         if !self.rules.payload_queries {
-            return Err("this server has no GraphQL API to ask; its operator gives one with --graphql-url".into());
+            return Err("payload queries are not available on this server; leave it out".into());
         }
         check_graphql(contract, query)
     }

@@ -4,6 +4,7 @@ use crate::application::TRIES;
 use crate::check::{self, LONGEST_LIST, Problems};
 use crate::decided::as_decided;
 use crate::operational::{OPERATIONAL_EVENTS, is_operational};
+use crate::target_url::{TargetUrl, UrlPolicy};
 use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
 use postrider_contract::{Contract, FilterKind, PayloadFilter};
 use postrider_store::config::{Action, Change, Endpoint, EndpointSecrets, EndpointSettings, OldSecret};
@@ -12,11 +13,11 @@ use postrider_store::{AppEntry, ChangeError, Changed, RememberedAnswer, Secret};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use url::Url;
 
 /// Endpoints of one application.
 const MOST: usize = 10_000;
-const LONGEST_URL: usize = 65_536;
+/// Characters of a description.
+const LONGEST_DESCRIPTION: usize = 4_096;
 const LONGEST_SCHEDULE: usize = 50;
 const LONGEST_DELAY_SECONDS: u32 = 30 * 86_400;
 const MOST_ACTIONS: usize = 20;
@@ -64,7 +65,7 @@ impl Accept {
         let found = by_id.or_else(|| entry.endpoint_by_uid(id_or_uid)).cloned();
         // Where the provider's messages go by themselves is nothing of its customer's.
         let found = found.filter(|endpoint| caller.app.is_none() || !endpoint.settings.addressed);
-        found.map(|endpoint| (entry, endpoint)).ok_or(Refusal::NotFound("endpoint"))
+        found.map(|endpoint| (entry, endpoint)).ok_or_else(|| Refusal::none("endpoint", id_or_uid))
     }
 
     pub async fn create_endpoint(
@@ -83,7 +84,7 @@ impl Accept {
             });
         }
         let settings = as_decided(caller, draft.settings, None)?;
-        let draft = self.check_endpoint(&entry, EndpointDraft { settings, ..draft })?;
+        let (draft, url_password) = self.check_endpoint(&entry, EndpointDraft { settings, ..draft }, None)?;
         let current = self.secret_for(&draft.settings.contract, "secret", draft.secret.clone())?;
         let draft = EndpointDraft { settings: self.customized(caller, draft.settings, None).await?, ..draft };
         let (id, now_ms) = (self.store.new_id(), self.clock.wall_ms());
@@ -92,7 +93,7 @@ impl Accept {
             app: entry.app.id,
             uid: draft.uid,
             settings: draft.settings,
-            secrets: EndpointSecrets { current, ..EndpointSecrets::default() },
+            secrets: EndpointSecrets { current, url_password, ..EndpointSecrets::default() },
             headers: draft.headers,
             failing_since_ms: None,
             created_ms: now_ms,
@@ -100,7 +101,9 @@ impl Accept {
             version: id,
         };
         let change = Change::CreateEndpoint(endpoint.clone());
-        let made = self.make(entry.app.id, change, endpoint, idempotency, render).await?;
+        let uid = endpoint.uid.clone();
+        let made = self.make(entry.app.id, change, endpoint, idempotency, render).await;
+        let made = made.map_err(|refusal| refusal.taken("endpoint", "uid", uid.as_deref()))?;
         if let Made::New(endpoint) = &made {
             self.tell_of_endpoint(&entry, endpoint, "endpoint.created").await;
         }
@@ -122,12 +125,14 @@ impl Accept {
             settings.addressed = endpoint.settings.addressed;
             // That of an address is ours, and stays.
             let given = if settings.addressed { None } else { draft.uid.clone() };
-            let draft = self.check_endpoint(entry, EndpointDraft { settings, uid: given, ..draft })?;
+            let draft = EndpointDraft { settings, uid: given, ..draft };
+            let (draft, url_password) = self.check_endpoint(entry, draft, Some(endpoint))?;
             if draft.settings.contract != endpoint.settings.contract {
                 self.secret_fits(&draft.settings.contract, endpoint)?;
             }
             let uid = if draft.settings.addressed { endpoint.uid.clone() } else { draft.uid };
-            Ok(Endpoint { uid, settings: draft.settings, headers: draft.headers, ..endpoint.clone() })
+            let secrets = EndpointSecrets { url_password, ..endpoint.secrets.clone() };
+            Ok(Endpoint { uid, settings: draft.settings, headers: draft.headers, secrets, ..endpoint.clone() })
         });
         edited.await
     }
@@ -165,7 +170,7 @@ impl Accept {
         let (entry, endpoint) = self.endpoint(caller, app, id_or_uid)?;
         let change = Change::DeleteEndpoint { endpoint: endpoint.id, version: self.store.new_id() };
         match self.store.change(entry.app.id, change, None).await {
-            Err(ChangeError::NotFound) => Err(Refusal::NotFound("endpoint")),
+            Err(ChangeError::NotFound) => Err(Refusal::none("endpoint", id_or_uid)),
             Err(error) => Err(error.into()),
             Ok(_) => {
                 self.tell_of_endpoint(&entry, &endpoint, "endpoint.deleted").await;
@@ -201,14 +206,20 @@ impl Accept {
                 }
                 Ok(Changed::Repeat(_)) => return Ok(self.endpoint(caller, app, id_or_uid)?.1.as_ref().clone()),
                 Err(ChangeError::Outdated) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Refusal::from(error).taken("endpoint", "uid", row.uid.as_deref())),
             }
         }
         Err(ChangeError::Outdated.into())
     }
 
-    /// The draft with its contract filled in, or everything that is wrong with it.
-    fn check_endpoint(&self, entry: &AppEntry, mut draft: EndpointDraft) -> Result<EndpointDraft, Refusal> {
+    /// The draft with its contract filled in and its URL normalised, and the URL's password, or everything that is
+    /// wrong with it. `before`: the endpoint as it is.
+    fn check_endpoint(
+        &self,
+        entry: &AppEntry,
+        mut draft: EndpointDraft,
+        before: Option<&Endpoint>,
+    ) -> Result<(EndpointDraft, Option<Secret>), Refusal> {
         if draft.settings.contract.is_empty() {
             let by_app = entry.app.settings.contract.as_ref();
             draft.settings.contract = by_app.unwrap_or(&self.rules.default_contract).clone();
@@ -216,7 +227,11 @@ impl Accept {
         let contract = self.contract(&draft.settings.contract)?;
         let settings = &draft.settings;
         let mut problems = Problems::default();
-        problems.check("uid", check::uid(draft.uid.as_deref()));
+        problems.check(
+            "uid",
+            check::uid(self.store.ids(), draft.uid.as_deref(), before.and_then(|row| row.uid.as_deref())),
+        );
+        let mut target = TargetUrl::default();
         match settings.poll {
             true if !settings.url.is_empty() => {
                 problems.add("url", "is not used where messages are pulled; leave it out")
@@ -225,16 +240,17 @@ impl Accept {
             false if settings.url.is_empty() => {
                 problems.add("url", "is missing; give one such as https://example.com/hook")
             }
-            false => problems.check("url", self.check_url(contract, &settings.url)),
+            false => match self.url_policy().check(contract, &settings.url, before) {
+                Ok(url) => target = url,
+                Err(msg) => problems.add("url", msg),
+            },
         }
         if settings.poll && (settings.priority.is_some() || settings.ordered) {
             problems.add("poll", "goes with neither priority nor ordered: consumers read in order, whatever others do");
         }
         problems.check("metadata", check::metadata(&settings.metadata));
         problems.check("throttleRate", check::rate(settings.throttle_rate));
-        if settings.description.len() > 4_096 {
-            problems.add("description", "has more than 4096 bytes");
-        }
+        problems.check("description", check::at_most(&settings.description, LONGEST_DESCRIPTION));
         problems.check("channels", check::list(&settings.channels, 10));
         for (n, channel) in settings.channels.iter().enumerate() {
             problems.check(&format!("channels.{n}"), check::name(channel, 128, ""));
@@ -257,43 +273,20 @@ impl Accept {
         problems.check("retrySchedule", check_schedule(settings.retry_schedule.as_deref()));
         problems.check("contentType", check_content_type(contract, settings.content_type.as_deref()));
         check::addresses(&settings.notify_emails, &mut problems);
-        check_headers(contract, &draft.headers, &mut problems);
+        check_headers(contract, &draft.headers, before, &mut problems);
         problems.done()?;
-        Ok(draft)
+        draft.settings.url = target.shown;
+        Ok((draft, target.password))
     }
 
     pub(crate) fn contract(&self, name: &str) -> Result<&Arc<Contract>, Refusal> {
         self.known_contract(name).map_err(|msg| crate::FieldProblem::value("contract", msg))?;
-        self.contracts.get(name).ok_or(Refusal::NotFound("contract"))
+        self.contracts.get(name).ok_or_else(|| Refusal::none("contract", name))
     }
 
-    pub(crate) fn check_url(&self, contract: &Contract, text: &str) -> Result<(), String> {
-        if text.len() > LONGEST_URL {
-            return Err(format!("has more than {LONGEST_URL} bytes"));
-        }
-        if let Some(control) = text.chars().find(|c| c.is_control()) {
-            return Err(format!("has the control character {control:?}; a URL has none"));
-        }
-        let url = Url::parse(text)
-            .map_err(|error| format!("is not a URL ({error}); give one such as https://example.com/hook"))?;
-        let rules = contract.urls();
-        let strict = !self.rules.relax_contracts;
-        match url.scheme() {
-            "https" => {}
-            "http" if !(rules.https_only && strict) => {}
-            "http" => return Err(format!("must be https: the contract {} requires it", contract.name())),
-            other => return Err(format!("has the scheme {other:?}; use https or http")),
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err("names no host".into());
-        }
-        let port = url.port_or_known_default().unwrap_or(0);
-        match &rules.ports {
-            Some(ports) if strict && !ports.contains(&port) => {
-                Err(format!("has port {port}; the contract {} allows only {ports:?}", contract.name()))
-            }
-            _ => Ok(()),
-        }
+    /// What the operator decides about URLs.
+    pub(crate) fn url_policy(&self) -> UrlPolicy<'_> {
+        UrlPolicy { addresses: &self.rules.addresses, is_relaxed: self.rules.relax_contracts }
     }
 
     /// A filter is right when the contract knows it, or the registry does; for the provider's own endpoints, when there
@@ -405,7 +398,26 @@ fn check_content_type(contract: &Contract, text: Option<&str>) -> Result<(), Str
     Err(format!("{text:?} is not offered by the contract {}; it has {}", contract.name(), offered.join(", ")))
 }
 
-fn check_headers(contract: &Contract, headers: &BTreeMap<String, String>, problems: &mut Problems) {
+/// A value that every HTTP library sends and reads alike.
+fn header_value(value: &str) -> Result<(), String> {
+    if value.len() > LONGEST_HEADER {
+        return Err(format!("has {} bytes; at most {LONGEST_HEADER} are sent", value.len()));
+    }
+    if let Some(c) = value.chars().find(|c| !(' '..='~').contains(c) && *c != '\t') {
+        return Err(format!("has the character {c:?}, which HTTP can't carry in a header; use printable ASCII"));
+    }
+    if value.trim_matches([' ', '\t']) != value {
+        return Err("begins or ends with a blank, which HTTP removes; leave it out".into());
+    }
+    Ok(())
+}
+
+fn check_headers(
+    contract: &Contract,
+    headers: &BTreeMap<String, String>,
+    before: Option<&Endpoint>,
+    problems: &mut Problems,
+) {
     if headers.len() > MOST_HEADERS {
         problems.add("headers", format!("has {} entries; at most {MOST_HEADERS} are sent", headers.len()));
     }
@@ -424,8 +436,9 @@ fn check_headers(contract: &Contract, headers: &BTreeMap<String, String>, proble
         if HTTP_HEADERS.contains(&lower.as_str()) || contract.reserved_headers().contains(&lower) {
             problems.add(&field, format!("{name} can't be set: HTTP or the contract {} uses it", contract.name()));
         }
-        if value.len() > LONGEST_HEADER || value.bytes().any(|b| b < 0x20 && b != b'\t' || b == 0x7f) {
-            problems.add(&field, format!("the value has control characters or more than {LONGEST_HEADER} bytes"));
+        // What is there already stays.
+        if before.is_none_or(|row| row.headers.get(name) != Some(value)) {
+            problems.check(&field, header_value(value));
         }
     }
 }

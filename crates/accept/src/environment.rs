@@ -2,7 +2,7 @@
 //! others are made and looked after.
 
 use crate::application::TRIES;
-use crate::check::Problems;
+use crate::check::{self, Problems};
 use crate::key::NO_APP;
 use crate::operational::is_operational;
 use crate::{Accept, Caller, Refusal, proxy};
@@ -31,12 +31,12 @@ impl Accept {
 
     pub fn environment(&self, caller: Caller, id: &str) -> Result<Arc<Environment>, Refusal> {
         let found = self.environments(caller).into_iter().find(|row| self.store.ids().text(row.id) == id);
-        found.ok_or(Refusal::NotFound("environment"))
+        found.ok_or_else(|| Refusal::none("environment", id))
     }
 
     /// The one that the caller's key belongs to.
     pub fn own_environment(&self, caller: Caller) -> Result<Arc<Environment>, Refusal> {
-        self.store.directory().environment(caller.env).ok_or(Refusal::NotFound("environment"))
+        self.store.directory().environment(caller.env).ok_or_else(|| Refusal::none("environment", ""))
     }
 
     pub async fn create_environment(&self, caller: Caller, draft: EnvironmentDraft) -> Result<Environment, Refusal> {
@@ -55,7 +55,8 @@ impl Accept {
             updated_ms: now_ms,
             version: id,
         };
-        self.store.change(NO_APP, Change::PutEnvironment { row: row.clone(), based_on: None }, None).await?;
+        let made = self.store.change(NO_APP, Change::PutEnvironment { row: row.clone(), based_on: None }, None).await;
+        made.map_err(|error| Refusal::from(error).taken("environment", "name", Some(&row.name)))?;
         Ok(row)
     }
 
@@ -81,7 +82,7 @@ impl Accept {
             match self.store.change(NO_APP, change, None).await {
                 Ok(_) => return Ok(row),
                 Err(ChangeError::Outdated) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Refusal::from(error).taken("environment", "name", Some(&row.name))),
             }
         }
         Err(ChangeError::Outdated.into())
@@ -108,9 +109,7 @@ impl Accept {
 
     fn check_environment(&self, draft: &EnvironmentDraft) -> Result<(), Refusal> {
         let mut problems = Problems::default();
-        if draft.name.trim().is_empty() || draft.name.len() > 256 {
-            problems.add("name", "must have 1 to 256 characters");
-        }
+        problems.check("name", check::title(&draft.name, 256));
         if draft.settings.retention_days == Some(0) {
             problems.add("retentionDays", "must be at least 1 day");
         }

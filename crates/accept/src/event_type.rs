@@ -2,11 +2,13 @@
 
 use crate::application::TRIES;
 use crate::check::{self, Problems};
+use crate::nearest::nearest;
+use crate::operational::is_operational;
 use crate::schema::is_right;
-use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
-use postrider_store::ChangeError;
+use crate::{Accept, Caller, Idempotency, Made, Refusal, Render, Warning, WarningCode};
 use postrider_store::config::{Change, EventType, EventTypeSettings, Validation};
 use postrider_store::id::AppId;
+use postrider_store::{AppEntry, ChangeError};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -45,7 +47,34 @@ impl Accept {
         let found = self.store.directory().event_type(caller.env, name);
         let flags = self.feature_flags(caller);
         let seen = found.filter(|row| flags.as_ref().is_none_or(|flags| is_seen_with(row, flags)));
-        seen.ok_or(Refusal::NotFound("event type"))
+        seen.ok_or_else(|| Refusal::none("event type", name))
+    }
+
+    /// A warning about a type that is neither in the registry nor in the catalogue of a contract of the application.
+    pub(crate) fn unregistered(&self, entry: &AppEntry, name: &str) -> Option<Warning> {
+        let env = entry.app.env;
+        let is_registered = self.store.directory().event_type(env, name).is_some();
+        if is_registered || is_operational(entry) || self.is_in_a_catalogue(entry, name) {
+            return None;
+        }
+        let nearest = self.store.directory().nearest_event_type(env, |known| nearest(name, known).map(str::to_owned));
+        let meant = nearest.as_ref().map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
+        Some(Warning {
+            loc: vec!["body".to_owned(), "eventType".to_owned()],
+            code: WarningCode::UnregisteredEventType,
+            msg: format!("{name:?} is not a registered event type{meant}"),
+            nearest,
+        })
+    }
+
+    fn is_in_a_catalogue(&self, entry: &AppEntry, name: &str) -> bool {
+        let of_endpoints = entry.endpoints.values().map(|endpoint| endpoint.settings.contract.as_str());
+        let mut last = "";
+        std::iter::once(self.contract_of(entry)).chain(of_endpoints).any(|contract| {
+            let is_new = contract != last;
+            last = contract;
+            is_new && self.contracts.get(contract).is_some_and(|contract| contract.events().in_catalogue(name))
+        })
     }
 
     pub async fn create_event_type(
@@ -63,7 +92,9 @@ impl Accept {
         }
         let row = self.event_type_row(caller, draft, before.as_deref());
         let change = Change::PutEventType { row: row.clone(), based_on: before.map(|row| row.version) };
-        self.make(NO_APP, change, row, idempotency, render).await
+        let name = row.name.clone();
+        let made = self.make(NO_APP, change, row, idempotency, render).await;
+        made.map_err(|refusal| refusal.taken("event type", "name", Some(&name)))
     }
 
     /// Changes an event type, or registers it: `edit` gets it as it is, if it is.
@@ -144,9 +175,7 @@ pub(crate) fn check_event_type(draft: &EventTypeDraft) -> Result<(), Refusal> {
     if draft.name.split('/').any(|part| matches!(part, "." | "..")) {
         problems.add("name", "has a part that stands for a folder in a URL, so no path could lead here");
     }
-    if draft.settings.description.len() > 65_536 {
-        problems.add("description", "has more than 65536 bytes");
-    }
+    problems.check("description", check::at_most(&draft.settings.description, 65_536));
     problems.check("featureFlags", check::list(&draft.settings.feature_flags, MOST_FLAGS));
     for (n, flag) in draft.settings.feature_flags.iter().enumerate() {
         problems.check(&format!("featureFlags.{n}"), check::name(flag, 256, ""));

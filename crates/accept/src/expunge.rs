@@ -21,13 +21,13 @@ impl Accept {
         attempt: &str,
     ) -> Result<(), Refusal> {
         let message = self.message(caller, app, message).await?;
-        let none = Refusal::NotFound("attempt");
-        let attempt = self.store.ids().parse::<AttemptId>(attempt).ok_or(none)?;
-        let found = self.store.attempt(message.id, attempt).await?;
+        let none = || Refusal::none("attempt", attempt);
+        let id = self.store.ids().parse::<AttemptId>(attempt).ok_or_else(none)?;
+        let found = self.store.attempt(message.id, id).await?;
         if found.is_none() {
-            return Err(Refusal::NotFound("attempt"));
+            return Err(none());
         }
-        self.store.change(message.app, Change::ExpungeAttempt { message: message.id, attempt }, None).await?;
+        self.store.change(message.app, Change::ExpungeAttempt { message: message.id, attempt: id }, None).await?;
         Ok(())
     }
 }

@@ -23,9 +23,9 @@ impl Accept {
     /// One of them.
     pub async fn failure(&self, caller: Caller, (app, endpoint): (&str, &str), id: &str) -> Result<Attempt, Refusal> {
         let (_, endpoint) = self.endpoint(caller, app, endpoint)?;
-        let none = || Refusal::NotFound("error");
-        let id = self.store.ids().parse::<AttemptId>(id).ok_or_else(none)?;
-        self.find_failure(endpoint.id, id).await?.ok_or_else(none)
+        let none = || Refusal::none("error", id);
+        let known = self.store.ids().parse::<AttemptId>(id).ok_or_else(none)?;
+        self.find_failure(endpoint.id, known).await?.ok_or_else(none)
     }
 
     /// Takes one off the list; its attempt stays.

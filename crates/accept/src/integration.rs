@@ -30,10 +30,9 @@ impl Accept {
     }
 
     pub fn integration(&self, caller: Caller, app: &str, id: &str) -> Result<Integration, Refusal> {
-        let none = Refusal::NotFound("integration");
-        let id = self.store.ids().parse::<IntegrationId>(id).ok_or(none)?;
-        let found = self.integrations(caller, app)?.into_iter().find(|row| row.id == id);
-        found.ok_or(Refusal::NotFound("integration"))
+        let none = || Refusal::none("integration", id);
+        let known = self.store.ids().parse::<IntegrationId>(id).ok_or_else(none)?;
+        self.integrations(caller, app)?.into_iter().find(|row| row.id == known).ok_or_else(none)
     }
 
     pub async fn create_integration(
@@ -78,7 +77,8 @@ impl Accept {
             ..before
         };
         self.edit_integrations(caller, app, |list| {
-            let row = list.iter_mut().find(|row| row.id == changed.id).ok_or(Refusal::NotFound("integration"))?;
+            let row =
+                list.iter_mut().find(|row| row.id == changed.id).ok_or_else(|| Refusal::none("integration", id))?;
             *row = changed.clone();
             Ok(())
         })

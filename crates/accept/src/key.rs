@@ -25,9 +25,7 @@ pub struct MadeKey {
 impl Accept {
     /// Makes a key for an environment. It is kept as its hash.
     pub async fn create_key(&self, env: EnvId, name: &str, scope: Scope) -> Result<MadeKey, Refusal> {
-        if name.trim().is_empty() || name.len() > 256 {
-            return Err(crate::FieldProblem::value("name", "must have 1 to 256 characters").into());
-        }
+        crate::check::title(name, 256).map_err(|msg| crate::FieldProblem::value("name", msg))?;
         if self.store.directory().keys(env).len() >= MOST {
             let detail = format!("there are {MOST} keys already");
             return Err(Refusal::TooMany { code: "too_many_keys", detail });
@@ -75,13 +73,13 @@ impl Accept {
     /// Refuses a key from now on.
     pub async fn revoke_key(&self, caller: Caller, id: &str) -> Result<(), Refusal> {
         let known = |key: &KeyId| self.store.directory().keys(caller.env).iter().any(|row| row.id == *key);
-        let key = self.store.ids().parse::<KeyId>(id).filter(known).ok_or(Refusal::NotFound("key"))?;
+        let key = self.store.ids().parse::<KeyId>(id).filter(known).ok_or_else(|| Refusal::none("key", id))?;
         self.revoke(key).await
     }
 
     pub(crate) async fn revoke(&self, key: KeyId) -> Result<(), Refusal> {
         match self.store.change(NO_APP, Change::RevokeKey { key, at_ms: self.clock.wall_ms() }, None).await {
-            Err(ChangeError::NotFound) => Err(Refusal::NotFound("key")),
+            Err(ChangeError::NotFound) => Err(Refusal::none("key", "")),
             result => result.map(|_| ()).map_err(Refusal::from),
         }
     }

@@ -28,6 +28,7 @@ mod import;
 mod integration;
 mod key;
 mod message;
+mod nearest;
 mod operational;
 mod order;
 mod payload;
@@ -39,14 +40,17 @@ mod route;
 mod schema;
 mod simulate;
 mod standing;
+mod target_url;
 mod task;
 mod test_send;
 mod token;
+mod warning;
 
 pub use address::DeliverTo;
 pub use application::ApplicationDraft;
 pub use batch::MOST_IN_BATCH;
 pub use caller::{Caller, Holder, Right};
+pub use check::{has_unstorable, is_event_type_name, unstorable};
 pub use compute::{Compute, HEAVY_BYTES};
 pub use endpoint::{EndpointDraft, Rotation};
 pub use environment::{EnvironmentDraft, FIRST_ENV};
@@ -57,21 +61,25 @@ pub use idempotency::Idempotency;
 pub use integration::IntegrationDraft;
 pub use key::MadeKey;
 pub use message::{AcceptMetrics, Accepted, MessageDraft};
+pub use nearest::nearest;
 pub use operational::{OPERATIONAL, OPERATIONAL_EVENTS, is_operational};
 pub use order::{HeldBy, Order};
+pub use payload::check as check_payload;
 pub use poller::{MOST_POLLED, Poll, Pulled};
 pub use proxy::{kept_proxy, masked_proxy};
-pub use refusal::{FieldProblem, Refusal};
+pub use refusal::{Absent, FieldProblem, Refusal};
 pub use route::Routed;
 pub use schema::versions as schema_versions;
 pub use simulate::SimulationDraft;
 pub use task::{TaskDraft, Window};
 pub use test_send::TestDraft;
 pub use token::TokenDraft;
+pub use warning::{Warning, WarningCode};
 
 use bytes::Bytes;
 use postrider_clock::Clock;
 use postrider_contract::Book;
+use postrider_egress::AddressRules;
 use postrider_fair::Pool;
 use postrider_store::{RememberedAnswer, Retention, Store};
 use postrider_template::Templates;
@@ -86,6 +94,8 @@ pub struct Rules {
     /// Lifts the contracts' rules on https and ports.
     pub relax_contracts: bool,
     pub retention: Retention,
+    /// Which addresses endpoints may have.
+    pub addresses: AddressRules,
     /// Whether there is a GraphQL API for payload queries.
     pub payload_queries: bool,
 }

@@ -3,9 +3,9 @@
 use crate::address::{DeliverTo, Target};
 use crate::application::TRIES;
 use crate::check::{self, Problems};
-use crate::payload::{DEEPEST, is_shallow};
+use crate::payload;
 use crate::route::{Route, Routed};
-use crate::{Accept, Caller, HEAVY_BYTES, Idempotency, Refusal};
+use crate::{Accept, Caller, FieldProblem, HEAVY_BYTES, Idempotency, Refusal, Warning, WarningCode};
 use bytes::Bytes;
 use postrider_store::config::Change;
 use postrider_store::id::{EndpointId, MessageId};
@@ -58,9 +58,23 @@ pub enum Accepted {
     New {
         id: MessageId,
         created_ms: i64,
+        warnings: Vec<Warning>,
     },
     /// The same request was answered with this message before.
-    Repeat(Box<Message>),
+    Repeat {
+        message: Box<Message>,
+        /// What would be said of it now.
+        warnings: Vec<Warning>,
+    },
+}
+
+impl Accepted {
+    /// What of the message looks like a mistake.
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
+        match self {
+            Accepted::New { warnings, .. } | Accepted::Repeat { warnings, .. } => std::mem::take(warnings),
+        }
+    }
 }
 
 impl Accept {
@@ -89,11 +103,13 @@ impl Accept {
         for _ in 0..TRIES {
             let entry = self.sending_application(caller, app).await?;
             let message = self.to_store(caller, &entry, draft, only, idempotency).await?;
+            // Who names the endpoint knows where it goes.
+            let warnings = if only.is_some() { vec![] } else { self.doubts(caller, &entry, &message)? };
             let created_ms = message.created_ms;
             match self.store.append(message).await {
                 // An endpoint came, went or changed while the message was on its way: route again.
                 Err(AppendError::StaleRouting) => continue,
-                appended => return self.accepted(&entry, appended, created_ms).await,
+                appended => return self.accepted(&entry, draft, appended, (created_ms, warnings)).await,
             }
         }
         Err(AppendError::StaleRouting.into())
@@ -136,19 +152,39 @@ impl Accept {
     pub(crate) async fn accepted(
         &self,
         entry: &AppEntry,
+        draft: &MessageDraft,
         appended: Result<Appended, AppendError>,
-        created_ms: i64,
+        (created_ms, warnings): (i64, Vec<Warning>),
     ) -> Result<Accepted, Refusal> {
-        match appended? {
+        match appended.map_err(|error| refused(error, draft))? {
             Appended::New(id) => {
                 self.metrics.accepted.inc();
-                Ok(Accepted::New { id, created_ms })
+                Ok(Accepted::New { id, created_ms, warnings })
             }
             Appended::Repeat(id) => {
                 let earlier = self.store.message(entry.app.id, id).await?;
-                earlier.map(|earlier| Accepted::Repeat(Box::new(earlier))).ok_or(Refusal::NotFound("message"))
+                let message = Box::new(earlier.ok_or_else(|| Refusal::none("message", ""))?);
+                Ok(Accepted::Repeat { message, warnings })
             }
         }
+    }
+
+    /// What of a message looks like a mistake: nobody wants it, or nobody knows its type. Refused where the environment
+    /// is strict.
+    pub(crate) fn doubts(
+        &self,
+        caller: Caller,
+        entry: &AppEntry,
+        message: &NewMessage,
+    ) -> Result<Vec<Warning>, Refusal> {
+        let wanted = !message.endpoints.is_empty() || !message.polled.is_empty();
+        let unregistered = self.unregistered(entry, &message.event_type);
+        let no_endpoint = (!wanted).then(|| no_endpoint(&message.event_type));
+        let warnings: Vec<Warning> = unregistered.into_iter().chain(no_endpoint).collect();
+        if !warnings.is_empty() && self.is_strict(caller) {
+            return Err(Refusal::Invalid(warnings.into_iter().map(FieldProblem::from).collect()));
+        }
+        Ok(warnings)
     }
 
     /// The message as it is to be stored, but when and for whom.
@@ -199,8 +235,9 @@ impl Accept {
     /// The message with this id in the caller's application.
     pub async fn message(&self, caller: Caller, app: &str, id: &str) -> Result<Message, Refusal> {
         let entry = self.application(caller, app)?;
-        let id = self.store.ids().parse(id).ok_or(Refusal::NotFound("message"))?;
-        self.store.message(entry.app.id, id).await?.ok_or(Refusal::NotFound("message"))
+        let none = || Refusal::none("message", id);
+        let known = self.store.ids().parse(id).ok_or_else(none)?;
+        self.store.message(entry.app.id, known).await?.ok_or_else(none)
     }
 
     /// Sends a message to an endpoint once more, now, once for each idempotency key. Durable when this
@@ -249,6 +286,31 @@ impl Accept {
     }
 }
 
+fn no_endpoint(event_type: &str) -> Warning {
+    Warning {
+        loc: vec!["body".to_owned(), "eventType".to_owned()],
+        code: WarningCode::NoEndpoint,
+        msg: format!(
+            "no endpoint of this application takes this message: each is disabled or filters by other event types, \
+             channels or payloads than {event_type:?} with these channels and this payload"
+        ),
+        nearest: None,
+    }
+}
+
+/// Why a message was not stored, with what of it was in the way.
+fn refused(error: AppendError, draft: &MessageDraft) -> Refusal {
+    match (error, &draft.event_id) {
+        (AppendError::EventIdTaken, Some(id)) => Refusal::Conflict {
+            code: "event_exists",
+            detail: format!(
+                "a message with the eventId {id:?} was accepted before; an eventId is unique in its application"
+            ),
+        },
+        (error, _) => error.into(),
+    }
+}
+
 /// Nothing is sent to an endpoint that is pulled.
 pub(crate) fn polled() -> Refusal {
     let detail = "messages are pulled from this endpoint; move its consumers instead (…/seek)".into();
@@ -277,9 +339,7 @@ pub(crate) fn check_message(draft: &MessageDraft, now_ms: i64) -> Result<(), Ref
     for (n, tag) in draft.tags.iter().enumerate() {
         problems.check(&format!("tags.{n}"), check::name(tag, 128, ":"));
     }
-    if !is_shallow(&draft.payload) {
-        problems.add("payload", format!("is nested deeper than {DEEPEST} levels"));
-    }
+    problems.check("payload", payload::check(&draft.payload));
     problems.done()
 }
 

@@ -3,6 +3,11 @@
 use postrider_store::{AppendError, ChangeError, StoreError};
 use thiserror::Error;
 
+/// Characters of a name that an error repeats.
+const LONGEST_NAME: usize = 100;
+/// The code of a conflict about a uid or a name.
+pub(crate) const TAKEN: &str = "conflict";
+
 /// One field that was wrong: where, what, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldProblem {
@@ -21,11 +26,29 @@ impl FieldProblem {
     }
 }
 
+/// Something that a request names and that is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{what}{} not found", named(.name))]
+pub struct Absent {
+    pub what: &'static str,
+    /// The id or uid; empty: none was given.
+    pub name: String,
+}
+
+/// A name at a length that an answer can repeat.
+fn named(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_NAME) {
+        _ if name.is_empty() => String::new(),
+        Some((end, _)) => format!(" {:?}", format!("{}…", &name[..end])),
+        None => format!(" {name:?}"),
+    }
+}
+
 /// Why it was not done. Nothing was stored.
 #[derive(Debug, Error)]
 pub enum Refusal {
-    #[error("{0} not found")]
-    NotFound(&'static str),
+    #[error(transparent)]
+    NotFound(Absent),
     #[error("{detail}")]
     Forbidden { code: &'static str, detail: String },
     #[error("{detail}")]
@@ -41,6 +64,26 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// There is no such thing with this id or uid.
+    pub fn none(what: &'static str, name: &str) -> Refusal {
+        Refusal::NotFound(Absent { what, name: name.to_owned() })
+    }
+
+    /// The same, where a conflict names the field and the value that something else has.
+    #[must_use]
+    pub fn taken(self, what: &str, field: &str, value: Option<&str>) -> Refusal {
+        match (self, value) {
+            (Refusal::Conflict { code: TAKEN, .. }, Some(value)) => Refusal::Conflict {
+                code: TAKEN,
+                detail: format!(
+                    "there is another {what} with the {field}{}; choose another {field}, or update that {what}",
+                    named(value)
+                ),
+            },
+            (refusal, _) => refusal,
+        }
+    }
+
     /// The same of something that lies further inside of the body.
     #[must_use]
     pub fn within(self, place: &[String]) -> Refusal {
@@ -75,7 +118,7 @@ fn idempotency_mismatch() -> Refusal {
 impl From<AppendError> for Refusal {
     fn from(error: AppendError) -> Refusal {
         match error {
-            AppendError::NoApplication => Refusal::NotFound("application"),
+            AppendError::NoApplication => Refusal::none("application", ""),
             AppendError::IdempotencyMismatch => idempotency_mismatch(),
             AppendError::EventIdTaken => Refusal::Conflict {
                 code: "event_exists",
@@ -91,9 +134,9 @@ impl From<AppendError> for Refusal {
 impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Refusal {
         match error {
-            ChangeError::NotFound => Refusal::NotFound("entity"),
+            ChangeError::NotFound => Refusal::none("entity", ""),
             ChangeError::Taken => Refusal::Conflict {
-                code: "conflict",
+                code: TAKEN,
                 detail: "the uid or name is taken; choose another, or update the one that has it".into(),
             },
             ChangeError::NotEmpty => Refusal::Conflict {

@@ -2,6 +2,7 @@
 
 use crate::check::{self, Problems};
 use crate::message::check_channels;
+use crate::payload;
 use crate::{Accept, Caller, Refusal};
 use bytes::Bytes;
 use postrider_store::AppEntry;
@@ -96,6 +97,9 @@ impl Accept {
         let mut problems = Problems::default();
         problems.check("eventType", check::event_type(event_type));
         check_channels(&mut problems, channels);
+        if let Some(payload) = payload {
+            problems.check("payload", payload::check(payload));
+        }
         problems.done()?;
         let empty = Bytes::from_static(b"{}");
         let message = Routed { event_type, channels, payload: payload.unwrap_or(&empty) };

@@ -1,6 +1,6 @@
 //! Payloads against the JSON Schema of their event type, where its provider asks for that.
 
-use crate::{Accept, Caller, FieldProblem, HEAVY_BYTES, MessageDraft, Refusal};
+use crate::{Accept, Caller, FieldProblem, HEAVY_BYTES, MessageDraft, Refusal, Warning, WarningCode};
 use jsonschema::{ValidationError, Validator};
 use postrider_schema::Asks;
 use postrider_store::config::{EnvId, EventType, Validation};
@@ -134,7 +134,7 @@ impl Accept {
     }
 
     /// What is wrong with a payload, where its provider only wants to be warned.
-    pub async fn schema_warnings(&self, caller: Caller, draft: &MessageDraft) -> Result<Vec<String>, Refusal> {
+    pub async fn schema_warnings(&self, caller: Caller, draft: &MessageDraft) -> Result<Vec<Warning>, Refusal> {
         if draft.payload.len() < HEAVY_BYTES {
             return self.warnings(caller, draft);
         }
@@ -142,9 +142,10 @@ impl Accept {
         self.compute.run(caller.into(), move || accept.warnings(caller, &draft)).await?
     }
 
-    fn warnings(&self, caller: Caller, draft: &MessageDraft) -> Result<Vec<String>, Refusal> {
-        let problems = self.wrong(caller, draft, Validation::Warn)?;
-        Ok(problems.into_iter().map(|problem| format!("{}: {}", problem.loc[1..].join("/"), problem.msg)).collect())
+    fn warnings(&self, caller: Caller, draft: &MessageDraft) -> Result<Vec<Warning>, Refusal> {
+        let warning =
+            |FieldProblem { loc, msg, .. }| Warning { loc, code: WarningCode::SchemaMismatch, msg, nearest: None };
+        Ok(self.wrong(caller, draft, Validation::Warn)?.into_iter().map(warning).collect())
     }
 
     fn wrong(&self, caller: Caller, draft: &MessageDraft, mode: Validation) -> Result<Vec<FieldProblem>, Refusal> {

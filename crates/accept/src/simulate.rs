@@ -1,5 +1,6 @@
 //! Test numbers: the messages that one produces, as its contract has them, in turn.
 
+use crate::payload;
 use crate::{Accept, Accepted, Caller, DeliverTo, FieldProblem, Idempotency, MessageDraft, Refusal};
 use bytes::Bytes;
 use postrider_contract::{Simulated, SimulationError};
@@ -25,6 +26,7 @@ impl Accept {
         draft: SimulationDraft,
         idempotency: Option<Idempotency>,
     ) -> Result<Vec<(Accepted, MessageDraft)>, Refusal> {
+        payload::check(&draft.payload).map_err(|msg| FieldProblem::value("payload", msg))?;
         let entry = self.application(caller, app)?;
         let simulated = self.contract(self.contract_of(&entry))?.simulate(&draft.payload).map_err(refused)?;
         let now_ms = self.clock.wall_ms();

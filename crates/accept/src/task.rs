@@ -158,8 +158,9 @@ impl Accept {
     }
 
     pub async fn task(&self, caller: Caller, id: &str) -> Result<Task, Refusal> {
-        let id = self.store.ids().parse(id).ok_or(Refusal::NotFound("background task"))?;
-        self.store.task(caller.env, id).await?.ok_or(Refusal::NotFound("background task"))
+        let none = || Refusal::none("background task", id);
+        let known = self.store.ids().parse(id).ok_or_else(none)?;
+        self.store.task(caller.env, known).await?.ok_or_else(none)
     }
 
     pub async fn tasks(

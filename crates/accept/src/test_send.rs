@@ -44,7 +44,7 @@ impl Accept {
         let message = MessageDraft { event_type, payload, tags, ..MessageDraft::default() };
         match self.accept_for(caller, app, &message, Some(endpoint.id), idempotency).await? {
             Accepted::New { id, .. } => Ok(id),
-            Accepted::Repeat(message) => Ok(message.id),
+            Accepted::Repeat { message, .. } => Ok(message.id),
         }
     }
 

@@ -127,8 +127,8 @@ fn check_token(draft: &TokenDraft) -> Result<(), Refusal> {
     if draft.expiry.is_some_and(|seconds| !(SHORTEST_SECONDS..=LONGEST_SECONDS).contains(&seconds)) {
         problems.add("expiry", format!("must be {SHORTEST_SECONDS} (an hour) to {LONGEST_SECONDS} (7 days) seconds"));
     }
-    if draft.session.as_ref().is_some_and(|session| session.is_empty() || session.len() > 256) {
-        problems.add("sessionId", "must have 1 to 256 characters");
+    if let Some(session) = &draft.session {
+        problems.check("sessionId", check::title(session, 256));
     }
     for (field, value) in [("user", &draft.identity.user), ("organization", &draft.identity.organization)] {
         let plain =

@@ -6,6 +6,7 @@
 use crate::Api;
 use crate::account::Account;
 use crate::error::ApiError;
+use crate::input::Input;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -21,6 +22,9 @@ pub struct Auth<R>(pub Caller, PhantomData<R>);
 /// commit, which checks the key and the routing again.
 #[derive(Clone, Copy, Debug)]
 pub struct SenderAuth(pub Caller);
+
+/// The code of every 401.
+const FAILED: &str = "authentication_failed";
 
 /// Something that a call is for, as a type.
 pub trait For {
@@ -54,7 +58,7 @@ impl<R: For> FromRequestParts<Api> for Auth<R> {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Auth<R>, ApiError> {
         api.accept.store().fresh().await?;
-        let caller = authenticate(parts, api).ok_or_else(refused)?;
+        let caller = authenticate(parts, api)?;
         if let Some(right) = R::RIGHT {
             caller.need(right)?;
         }
@@ -68,11 +72,11 @@ impl FromRequestParts<Api> for SenderAuth {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<SenderAuth, ApiError> {
         let caller = match authenticate(parts, api) {
-            Some(caller) => caller,
-            None => {
+            Ok(caller) => caller,
+            Err(_) => {
                 // Another node may have made the key a moment ago.
                 api.accept.store().fresh().await?;
-                authenticate(parts, api).ok_or_else(refused)?
+                authenticate(parts, api)?
             }
         };
         caller.need(Right::Send)?;
@@ -81,21 +85,36 @@ impl FromRequestParts<Api> for SenderAuth {
     }
 }
 
-fn authenticate(parts: &Parts, api: &Api) -> Option<Caller> {
-    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| api.accept.authenticate(key.trim()))?
+fn authenticate(parts: &Parts, api: &Api) -> Result<Caller, ApiError> {
+    let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Err(refused()) };
+    let malformed = || {
+        let detail = "the header Authorization is malformed; send \"Authorization: Bearer KEY\"";
+        ApiError::plain(StatusCode::UNAUTHORIZED, FAILED, detail)
+    };
+    let (scheme, key) = value.to_str().ok().and_then(|value| value.trim().split_once(' ')).ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case("bearer") || key.trim().is_empty() {
+        return Err(malformed());
+    }
+    api.accept.authenticate(key.trim()).ok_or_else(|| {
+        let detail = "the API key or token is unknown, expired or revoked; send a valid one as \
+                      \"Authorization: Bearer KEY\"";
+        ApiError::plain(StatusCode::UNAUTHORIZED, FAILED, detail)
+    })
 }
 
-/// From here on the request counts against the caller's share of memory.
+/// From here on the request counts against the caller's share of memory, and its environment's settings hold.
 fn open_account(parts: &Parts, api: &Api, caller: Caller) -> Result<(), ApiError> {
+    if let Some(input) = parts.extensions.get::<Input>() {
+        input.open(api.accept.is_strict(caller), parts.uri.query())?;
+    }
     match parts.extensions.get::<Account>() {
         Some(account) => account.open(&api.memory, &parts.method, caller),
         None => Ok(()),
     }
 }
 
+/// There is no credential.
 pub fn refused() -> ApiError {
-    let detail = "send a valid API key as \"Authorization: Bearer KEY\"";
-    ApiError::plain(StatusCode::UNAUTHORIZED, "authentication_failed", detail)
+    let detail = "the header Authorization is missing; send an API key as \"Authorization: Bearer KEY\"";
+    ApiError::plain(StatusCode::UNAUTHORIZED, FAILED, detail)
 }

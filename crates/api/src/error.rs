@@ -85,9 +85,13 @@ impl ApiError {
         ApiError::Invalid(vec![FieldProblem::value(name, msg)])
     }
 
+    /// Something is wrong at this place.
+    pub fn at(loc: Vec<String>, kind: &'static str, msg: impl Into<String>) -> ApiError {
+        ApiError::Invalid(vec![FieldProblem { loc, msg: msg.into(), kind }])
+    }
+
     pub fn query(field: &str, msg: impl Into<String>) -> ApiError {
-        let loc = vec!["query".to_owned(), field.to_owned()];
-        ApiError::Invalid(vec![FieldProblem { loc, msg: msg.into(), kind: "value_error" }])
+        ApiError::at(vec!["query".to_owned(), field.to_owned()], "value_error", msg)
     }
 }
 
@@ -108,8 +112,9 @@ impl From<Refusal> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
+        let code = error.code();
         // A 503 passes, and the caller tries again; a 500 wants somebody to look.
-        let status = match error {
+        let status = match &error {
             StoreError::Database(_) => {
                 tracing::error!(%error, "the store failed");
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -119,7 +124,14 @@ impl From<StoreError> for ApiError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         };
-        ApiError::plain(status, error.code(), error.to_string())
+        // The database's own words are in the log.
+        let detail = match error {
+            StoreError::Database(_) => "the server could not store or read this; try again, and tell its operator \
+                                        if it stays so"
+                .to_owned(),
+            known => known.to_string(),
+        };
+        ApiError::plain(status, code, detail)
     }
 }
 
@@ -147,6 +159,9 @@ impl IntoResponse for ApiError {
         let mut response = (status, Json(body)).into_response();
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if status == StatusCode::REQUEST_TIMEOUT {
             // The rest of the body would be taken for the next request.

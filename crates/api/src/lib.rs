@@ -10,9 +10,11 @@ mod body;
 mod connections;
 mod error;
 mod idempotency;
+mod input;
 mod openapi;
 mod page;
 mod params;
+mod path;
 mod query;
 mod resources;
 mod serve;
@@ -46,6 +48,8 @@ pub struct Parts {
     /// What requests hold of it.
     pub(crate) memory: account::Memory,
     pub(crate) registry: Arc<Registry>,
+    /// What each operation takes.
+    pub(crate) operations: input::Operations,
     /// Where people reach this server; `None`: where a request did.
     pub(crate) public_url: Option<String>,
 }
@@ -67,12 +71,16 @@ impl Api {
         public_url: Option<String>,
     ) -> Api {
         let memory = account::Memory::default();
-        Api(Arc::new(Parts { accept, composer, circuits, memory, registry, public_url }))
+        // The document is our own: writing it as JSON can't fail.
+        let operations = input::Operations::of(&serde_json::to_value(document()).unwrap_or_default());
+        Api(Arc::new(Parts { accept, composer, circuits, memory, registry, operations, public_url }))
     }
 
     /// The routes, for [`serve`].
     pub fn router(self) -> Router {
         let routes = resources::routes().split_for_parts().0.fallback(resources::no_such_path);
+        let routes = routes.method_not_allowed_fallback(input::method_not_allowed);
+        let routes = routes.layer(axum::middleware::from_fn_with_state(self.clone(), input::answer));
         routes.layer(axum::middleware::from_fn_with_state(self.clone(), account::count)).with_state(self)
     }
 }

@@ -22,5 +22,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
     document.merge(paths);
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     document.components.get_or_insert_default().add_security_scheme("HTTPBearer", bearer);
+    crate::input::document_warnings(&mut document);
     document
 }

@@ -4,6 +4,7 @@
 //! page is the one before. A page of large rows ends before its limit; its iterator goes on from there.
 
 use crate::error::ApiError;
+use crate::input::shortened;
 use crate::query::Query;
 use postrider_store::Ids;
 use postrider_store::id::Kind;
@@ -63,8 +64,7 @@ impl Asked {
             None => None,
             Some(text) => {
                 let id = ids.parse::<K>(text);
-                let wrong = || ApiError::query("iterator", format!("{text:?} is not an iterator of this listing"));
-                Some(id.ok_or_else(wrong)?.number())
+                Some(id.ok_or_else(|| no_iterator(text))?.number())
             }
         };
         Ok(Page { limit: self.limit + 1, after, ascending: self.ascending != self.back, content: true })
@@ -86,6 +86,22 @@ impl Asked {
             }
         }
         page.end(found.looked_to.map(|to| ids.text(K::from_number(to))))
+    }
+
+    /// The same, if its iterator is an id of this kind.
+    pub fn by_id<K: Kind>(self, ids: &Ids) -> Result<Asked, ApiError> {
+        match &self.iterator {
+            Some(text) if ids.parse::<K>(text).is_none() => Err(no_iterator(text)),
+            _ => Ok(self),
+        }
+    }
+
+    /// The same, if its iterator can be the name of an event type.
+    pub fn by_name(self) -> Result<Asked, ApiError> {
+        match &self.iterator {
+            Some(text) if !postrider_accept::is_event_type_name(text) => Err(no_iterator(text)),
+            _ => Ok(self),
+        }
     }
 
     /// A page of a listing that is in memory, in ascending order of `id`.
@@ -118,6 +134,13 @@ impl Asked {
     pub fn begin(&self) -> Unfinished<'_> {
         Unfinished { asked: self, rows: vec![], bytes: 0, ends: None, is_full: false }
     }
+}
+
+fn no_iterator(text: &str) -> ApiError {
+    let text = shortened(text);
+    let msg =
+        format!("{text:?} is not an iterator of this listing; use \"iterator\" or \"prevIterator\" of a page of it");
+    ApiError::query("iterator", msg)
 }
 
 /// A page as it is sent: its rows are JSON already.

@@ -9,7 +9,8 @@ use std::convert::Infallible;
 use std::str::FromStr;
 use url::form_urlencoded;
 
-/// The parameters of a request. Unknown ones are ignored.
+/// The parameters of a request by their base names. Unknown ones have been reported when the caller was authenticated,
+/// see `input`.
 #[derive(Debug)]
 pub struct Query(Vec<(String, String)>);
 
@@ -18,7 +19,16 @@ impl<S: Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query, Infallible> {
         let text = parts.uri.query().unwrap_or_default();
-        Ok(Query(form_urlencoded::parse(text.as_bytes()).into_owned().collect()))
+        let all = form_urlencoded::parse(text.as_bytes());
+        Ok(Query(all.map(|(name, value)| (base_name(&name).to_owned(), value.into_owned())).collect()))
+    }
+}
+
+/// The name of a parameter that is written as one of a list: `event_types[]` and `event_types[0]` are `event_types`.
+pub fn base_name(name: &str) -> &str {
+    match name.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')) {
+        Some((base, index)) if index.bytes().all(|byte| byte.is_ascii_digit()) => base,
+        _ => name,
     }
 }
 
@@ -36,7 +46,9 @@ impl Query {
 
     pub fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| ApiError::query(name, format!("{text:?} is not a number in range")))
+        text.parse()
+            .map(Some)
+            .map_err(|_| ApiError::query(name, format!("{text:?} is not a whole number in range; use one such as 10")))
     }
 
     pub fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
@@ -44,7 +56,7 @@ impl Query {
             None => Ok(None),
             Some("true" | "True" | "1") => Ok(Some(true)),
             Some("false" | "False" | "0") => Ok(Some(false)),
-            Some(other) => Err(ApiError::query(name, format!("{other:?} is neither true nor false"))),
+            Some(other) => Err(ApiError::query(name, format!("{other:?} is neither true nor false; use one of them"))),
         }
     }
 

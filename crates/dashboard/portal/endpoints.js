@@ -87,7 +87,8 @@ export async function endpointForm(ask, title, verb, endpoint, save) {
     event.preventDefault();
     event.submitter.disabled = true;
     problem.hidden = true;
-    const eventTypes = boxes.filter((box) => box.checked).map((box) => box.value);
+    const selected = boxes.filter((box) => box.checked).map((box) => box.value);
+    const eventTypes = selected.length > 0 ? selected : null;
     try {
       await save({ ...(endpoint.poll ? {} : { url: url.value }), description: description.value, eventTypes });
       dialog.close();

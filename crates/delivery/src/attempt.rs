@@ -234,7 +234,12 @@ async fn run(tools: &Tools, job: &Job, (app, endpoint): (&AppEntry, &Endpoint), 
         match tools.composer.renderer.kept(app, endpoint, message).await {
             Ok(kept) => break kept,
             Err(KeptError::Store(StoreError::Unavailable | StoreError::Busy)) => tools.wait_for_store().await?,
-            Err(error) => return Some(Ended::failed("cancelled", error.to_string(), Outcome::Retry)),
+            Err(KeptError::Store(error)) => {
+                tracing::error!(%error, "could not read what earlier responses set");
+                let reason = "what earlier responses set could not be read".to_owned();
+                return Some(Ended::failed("cancelled", reason, Outcome::Retry));
+            }
+            Err(KeptError::Contract(reason)) => return Some(Ended::failed("cancelled", reason, Outcome::Retry)),
         }
     };
     let now_ms = tools.clock.wall_ms();
@@ -290,10 +295,11 @@ async fn transmit(
 ) -> Result<Result<Reply, SendError>, Ended> {
     let environment = tools.store.directory().environment(app.app.env);
     let proxy = environment.as_ref().and_then(|environment| proxy(&environment.settings));
+    let url = endpoint.call_url();
     let tls = tools.tls.of(&tools.egress, endpoint);
     let tls = tls.map_err(|problem| Ended::failed("tls", problem.to_string(), Outcome::Retry))?;
     let Some(client) = &endpoint.secrets.oauth else {
-        let call = Call { tls, proxy: proxy.as_ref(), ..call(contract, endpoint, &request) };
+        let call = Call { tls, proxy: proxy.as_ref(), ..call(contract, endpoint, &url, &request) };
         return Ok(tools.egress.send(call).await);
     };
     let mut fresh = false;
@@ -302,7 +308,7 @@ async fn transmit(
         let token = token.map_err(|error| no_token(contract, error))?;
         request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         request.headers.push(("Authorization".to_owned(), format!("Bearer {}", token.value)));
-        let call = Call { tls: tls.clone(), proxy: proxy.as_ref(), ..call(contract, endpoint, &request) };
+        let call = Call { tls: tls.clone(), proxy: proxy.as_ref(), ..call(contract, endpoint, &url, &request) };
         let sent = tools.egress.send(call).await;
         let is_refused = sent.as_ref().is_ok_and(|reply| reply.status == StatusCode::UNAUTHORIZED);
         if !is_refused || fresh {
@@ -321,13 +327,13 @@ fn no_token(contract: &Contract, error: TokenError) -> Ended {
     }
 }
 
-fn call<'a>(contract: &Contract, endpoint: &'a Endpoint, request: &'a Request) -> Call<'a> {
+fn call<'a>(contract: &Contract, endpoint: &Endpoint, url: &'a str, request: &'a Request) -> Call<'a> {
     let seconds = match contract.timeout() {
         rule if rule.fixed => rule.seconds,
         rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
     };
     Call {
-        url: &endpoint.settings.url,
+        url,
         headers: &request.headers,
         body: request.body.clone(),
         tls: None,
@@ -447,6 +453,9 @@ fn unanswered(contract: &Contract, error: SendError) -> Ended {
     if let SendError::Proxy { pause, .. } = error {
         let ended = Ended::failed(error.code(), error.to_string(), Outcome::Retry);
         return Ended { real: false, elsewhere: Some(pause), ..ended };
+    }
+    if let SendError::RefusedAddress { host, address } = &error {
+        tracing::info!(host, %address, "address refused; --allow-network opens networks");
     }
     let judged = if error.is_final() { Outcome::Fail } else { Outcome::Retry };
     let words = contract.reason(error.code(), 0);

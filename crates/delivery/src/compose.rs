@@ -79,7 +79,10 @@ impl Composer {
 
     async fn ask(&self, subject: &Subject<'_>, query: &str) -> Result<Bytes, Stopped> {
         let graphql = self.graphql.as_ref().ok_or_else(|| {
-            Stopped::Query("this server has no GraphQL API to ask; its operator gives one with --graphql-url".into())
+            // For the operator; the endpoint's owner can do nothing about it.
+            let app = self.renderer.application_name(subject.app);
+            tracing::warn!(app, "payload query not run: no GraphQL API is configured (--graphql-url)");
+            Stopped::Query("payload queries are not available on this server".into())
         })?;
         let variables = self.renderer.query_input(subject).map_err(Stopped::Template)?;
         let application = self.renderer.application_name(subject.app);

@@ -99,5 +99,6 @@ impl Renderer {
 }
 
 pub fn not_loaded(contract: &str) -> String {
-    format!("the contract {contract:?} is not loaded; start with --contracts DIR")
+    tracing::warn!(contract, "contract not loaded (--contracts)");
+    format!("the contract {contract:?} is not available on this server")
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 pub enum SendError {
     #[error("could not resolve {host}: {reason}")]
     Dns { host: String, reason: String },
-    #[error("{host} is at {address}, which is not a public address; the operator can open it with --allow-network")]
+    #[error("{host} is at {address}, which is not a public address")]
     RefusedAddress { host: String, address: IpAddr },
     #[error("could not connect to {host}: {reason}")]
     Connect { host: String, reason: String },

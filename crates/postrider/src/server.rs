@@ -92,8 +92,9 @@ impl Server {
         if config.proxy.is_used() {
             tracing::info!(proxy = ?config.proxy, "deliveries go through a proxy");
         }
+        let addresses = AddressRules::new(config.allow_networks);
         let egress = Egress::new(postrider_egress::Options {
-            rules: AddressRules::new(config.allow_networks),
+            rules: addresses.clone(),
             dns: config.dns,
             ca_file: config.ca_file,
             response_cap: RESPONSE_CAP,
@@ -156,6 +157,7 @@ impl Server {
             default_contract: config.default_contract,
             relax_contracts: config.relax_contracts,
             retention: config.retention,
+            addresses,
             payload_queries,
         };
         let accept = Accept::new(store, contracts, clock, rules, workers, AcceptMetrics::register(&mut registry));

@@ -9,7 +9,7 @@ use postrider_testkit::packages::installed;
 use postrider_testkit::process::{Serve, free_port};
 use postrider_testkit::proxy::Proxy;
 use postrider_testkit::receiver::Receiver;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -198,5 +198,41 @@ fn the_tests_that_the_pages_name_are_there() {
             }
         }
         assert!(named > 3, "{system}: {named}");
+    }
+}
+
+/// Whether an answer has all that the page shows of it.
+fn has(answer: &Value, shown: &Value) -> bool {
+    match (answer, shown) {
+        (Value::Object(answer), Value::Object(shown)) => {
+            shown.iter().all(|(name, value)| answer.get(name).is_some_and(|answer| has(answer, value)))
+        }
+        (Value::Array(answer), Value::Array(shown)) => {
+            answer.len() == shown.len() && answer.iter().zip(shown).all(|(answer, shown)| has(answer, shown))
+        }
+        (answer, shown) => answer == shown,
+    }
+}
+
+/// The JSON values of a text, one after the other.
+fn values(text: &str) -> Vec<Value> {
+    serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().unwrap_or_else(|_| panic!("{text}"))
+}
+
+#[tokio::test]
+async fn every_command_on_the_page_about_errors_is_answered_as_it_shows() {
+    let page = include_str!("../../../docs/errors.md");
+    let dir = TempDir::new().unwrap();
+    let process = Serve::embedded(BINARY, dir.path()).start().await;
+    let commands = commands(page).join("\n").replace("http://127.0.0.1:8071", &process.client.url);
+    let commands = commands.replace("a-key-that-you-choose", &process.client.key);
+    let output = Command::new("bash").args(["-ec", &commands]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let shown = page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let (answers, shown) = (values(&said), values(&shown.collect::<String>()));
+    assert_eq!(answers.len(), shown.len(), "{said}");
+    for (answer, shown) in answers.iter().zip(&shown) {
+        assert!(has(answer, shown), "{answer}\nis not what the page shows: {shown}");
     }
 }

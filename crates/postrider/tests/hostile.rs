@@ -130,9 +130,14 @@ async fn private_addresses_are_refused_in_every_spelling_and_for_good() {
         "[fe80::1]",
         "[fd00::1]",
         "localhost",
-        "private.test",
-        "loop.test",
     ] {
+        // What the URL itself says is known at once.
+        let acme = app.application().await;
+        let form = json!({"url": format!("http://{host}:8000/hook")});
+        let refused = app.post(&format!("/api/v1/app/{acme}/endpoint"), form).await.expect(422);
+        assert_eq!(refused["detail"][0]["loc"], json!(["body", "url"]), "{host}: {refused}");
+    }
+    for host in ["private.test", "loop.test"] {
         let acme = app.application().await;
         // The contract's own schedule: that there is no second attempt is the address's doing.
         app.endpoint(&acme, json!({"url": format!("http://{host}:8000/hook")})).await;

@@ -10,7 +10,9 @@ pub use crate::id::EnvId;
 use crate::id::{AppId, EndpointId, IntegrationId, KeyId};
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use url::Url;
 
 /// A provider's top-level space.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,8 @@ pub struct EnvironmentSettings {
     /// What its messages are sent through; `None`: as the operator says. Stored sealed.
     #[serde(skip)]
     pub proxy: Option<EnvironmentProxy>,
+    /// Refuses requests that others are only warned about.
+    pub strict: bool,
 }
 
 /// A proxy for deliveries.
@@ -103,7 +107,7 @@ pub struct Endpoint {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointSettings {
-    /// As it was given; `delivery` parses it anew for each attempt's connection.
+    /// Normalised, with [`PASSWORD_MASK`] in the place of a password; see [`Endpoint::call_url`].
     pub url: String,
     pub description: String,
     /// Exact names and patterns; empty: every type.
@@ -165,6 +169,36 @@ pub struct Identity {
     pub organization: Option<String>,
 }
 
+/// In the place of a password in a URL that is shown.
+pub const PASSWORD_MASK: &str = "***";
+
+impl Endpoint {
+    /// The URL to call: as it is shown, with the password in its place.
+    pub fn call_url(&self) -> Cow<'_, str> {
+        let shown = &self.settings.url;
+        let Some(password) = &self.secrets.url_password else { return Cow::Borrowed(shown) };
+        let Ok(mut url) = Url::parse(shown) else { return Cow::Borrowed(shown) };
+        match url.set_password(Some(password.reveal())) {
+            Ok(()) => Cow::Owned(url.into()),
+            Err(()) => Cow::Borrowed(shown),
+        }
+    }
+
+    /// Takes a password out of the URL, as versions before [`EndpointSecrets::url_password`] stored it.
+    #[must_use]
+    pub(crate) fn with_hidden_password(mut self) -> Endpoint {
+        let Ok(mut url) = Url::parse(&self.settings.url) else { return self };
+        let Some(password) = url.password().filter(|password| *password != PASSWORD_MASK).map(Secret::new) else {
+            return self;
+        };
+        if url.set_password(Some(PASSWORD_MASK)).is_ok() {
+            self.secrets.url_password = Some(password);
+            self.settings.url = url.into();
+        }
+        self
+    }
+}
+
 /// What of an endpoint is encrypted at rest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -176,6 +210,9 @@ pub struct EndpointSecrets {
     pub tls: Option<EndpointTls>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oauth: Option<OAuthClient>,
+    /// The password of the URL, as the URL spells it; in the URL itself there is [`PASSWORD_MASK`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_password: Option<Secret>,
 }
 
 /// How connections to an endpoint are secured, beside what holds for all.

@@ -151,6 +151,15 @@ impl Directory {
         self.read().event_types.get(&env).map(|rows| rows.values().cloned().collect()).unwrap_or_default()
     }
 
+    /// What `find` finds among the names of an environment's event types.
+    pub fn nearest_event_type(
+        &self,
+        env: EnvId,
+        find: impl FnOnce(&mut dyn Iterator<Item = &str>) -> Option<String>,
+    ) -> Option<String> {
+        find(&mut self.read().event_types.get(&env)?.keys().map(String::as_str))
+    }
+
     pub fn event_type_count(&self, env: EnvId) -> usize {
         self.read().event_types.get(&env).map_or(0, BTreeMap::len)
     }

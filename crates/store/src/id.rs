@@ -20,6 +20,8 @@ pub const SLOTS: i32 = 1 << (BELOW_MS - COUNTER_BITS);
 const DAY_MS: i64 = 86_400_000;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const TEXT_LEN: usize = 22;
+/// Digits of an id of Svix.
+const SVIX_TEXT_LEN: usize = 27;
 const TEN_DIGITS: u128 = 62_u128.pow(10);
 
 macro_rules! id_type {
@@ -41,6 +43,18 @@ pub trait Kind: Copy {
     fn from_number(number: i64) -> Self;
     fn number(self) -> i64;
 }
+
+/// The prefixes of all kinds of ids.
+const PREFIXES: [&str; 8] = [
+    AppId::PREFIX,
+    EndpointId::PREFIX,
+    MessageId::PREFIX,
+    AttemptId::PREFIX,
+    KeyId::PREFIX,
+    EnvId::PREFIX,
+    IntegrationId::PREFIX,
+    TaskId::PREFIX,
+];
 
 id_type!(/// An application, `app_…`.
     AppId, "app_");
@@ -135,6 +149,29 @@ pub struct Ids {
 impl Ids {
     pub fn new(salt: [u8; 16]) -> Ids {
         Ids { salt }
+    }
+
+    /// The prefix of a text that could be taken for one of these ids: it begins as an id does, and is not as long as
+    /// the ids of another server.
+    pub fn looks_like_one(&self, text: &str) -> Option<&'static str> {
+        let prefix = *PREFIXES.iter().find(|prefix| text.starts_with(*prefix))?;
+        let digits = &text[prefix.len()..];
+        let is_elsewhere = matches!(digits.len(), TEXT_LEN | SVIX_TEXT_LEN)
+            && digits.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && !self.is_own(text);
+        (!is_elsewhere).then_some(prefix)
+    }
+
+    /// Whether it is an id of this installation, of whatever kind.
+    fn is_own(&self, text: &str) -> bool {
+        self.parse::<AppId>(text).is_some()
+            || self.parse::<EndpointId>(text).is_some()
+            || self.parse::<MessageId>(text).is_some()
+            || self.parse::<AttemptId>(text).is_some()
+            || self.parse::<KeyId>(text).is_some()
+            || self.parse::<EnvId>(text).is_some()
+            || self.parse::<IntegrationId>(text).is_some()
+            || self.parse::<TaskId>(text).is_some()
     }
 
     /// The public id, such as `msg_0E7x…`.

@@ -9,16 +9,18 @@ use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
+use crate::path::Path;
 use crate::query::Query;
 use crate::text::Uid;
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postrider_accept::is_operational;
 use postrider_accept::{ApplicationDraft, Refusal};
 use postrider_store::config::{Application, ApplicationSettings, Endpoint};
+use postrider_store::id::AppId;
 use postrider_store::{AppEntry, Ids};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -193,6 +195,7 @@ async fn list(State(api): State<Api>, auth: Auth<LookAround>, query: Query) -> R
     let wanted = Wanted::from_query(&query)?;
     let apps = api.accept.store().directory().apps(auth.0.env);
     let apps = apps.into_iter().filter(|entry| !is_operational(entry) && wanted.has(entry)).collect();
+    let asked = asked.by_id::<AppId>(ids)?;
     Ok(Json(asked.slice(apps, |entry| ids.text(entry.app.id), |entry| shown(ids, &entry.app))))
 }
 

@@ -8,10 +8,11 @@ use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
 use crate::page::{Asked, ListResponse, Written};
 use crate::params::{MessageParams, PageParams, StatusClassParams, StatusParams, numbers};
+use crate::path::Path;
 use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use postrider_accept::{Caller, Refusal};
 use postrider_store::Ids;
@@ -208,8 +209,9 @@ async fn get(
     let expanded = query.flag("expanded_statuses")?.unwrap_or(false);
     let message = api.accept.message(auth.0, &app, &message).await?;
     let store = api.accept.store();
-    let id = store.ids().parse(&attempt).ok_or(Refusal::NotFound("attempt"))?;
-    let attempt = store.attempt(message.id, id).await?.ok_or(Refusal::NotFound("attempt"))?;
+    let none = || Refusal::none("attempt", &attempt);
+    let id = store.ids().parse(&attempt).ok_or_else(none)?;
+    let attempt = store.attempt(message.id, id).await?.ok_or_else(none)?;
     Ok(Json(shown(store.ids(), attempt, expanded)))
 }
 

@@ -7,10 +7,11 @@ use crate::auth::{Auth, LookIn};
 use crate::error::{ApiError, Errors};
 use crate::page::{Asked, ListResponse, Written};
 use crate::params::{MessageParams, PageParams, StatusParams};
+use crate::path::Path;
 use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use postrider_store::config::Endpoint;
 use postrider_store::id::{AppId, EndpointId, MessageId};
 use postrider_store::message::{DeliveryState, Message};
@@ -94,6 +95,7 @@ async fn destinations(
         status: Status::of(state),
         next_attempt: next_attempt(state),
     };
+    let asked = asked.by_id::<EndpointId>(store.ids())?;
     Ok(Json(asked.slice(rows, |(id, ..)| id.clone(), shown)))
 }
 

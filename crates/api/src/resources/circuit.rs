@@ -3,9 +3,10 @@
 use crate::Api;
 use crate::auth::{Auth, LookIn};
 use crate::error::{ApiError, Errors};
+use crate::path::Path;
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use postrider_delivery::{Circuit, CircuitState};
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -5,20 +5,22 @@ pub use super::endpoint_form::{EndpointFirst, EndpointOut, EndpointUpdate, shown
 use super::endpoint_form::{EndpointIn, EndpointPatch, draft};
 use super::{as_refusal, kept, patched};
 use crate::Api;
-use crate::alias::renamed;
+use crate::alias::{Older, renamed};
 use crate::auth::{Auth, LookIn, ManageEndpoints};
-use crate::body::{Json as Body, parse};
+use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
+use crate::path::Path;
 use crate::query::Query;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use postrider_accept::{EndpointDraft, Refusal};
+use postrider_accept::{Absent, EndpointDraft, Refusal};
 use postrider_store::config::Endpoint;
+use postrider_store::id::EndpointId;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,6 +46,7 @@ async fn list(
     let ids = api.accept.store().ids();
     let addressed = query.flag("addressed")?.unwrap_or(false) && auth.0.app.is_none();
     let wanted = entry.endpoints.values().filter(|endpoint| endpoint.settings.addressed == addressed);
+    let asked = asked.by_id::<EndpointId>(ids)?;
     Ok(Json(asked.slice(wanted.collect(), |endpoint| ids.text(endpoint.id), |endpoint| shown(ids, endpoint))))
 }
 
@@ -61,11 +64,13 @@ async fn create(
     let ids = api.accept.store().ids();
     let idempotency = idempotency.with(auth.0, &body.raw.bytes)?;
     // Read again instead of flattened, so that an error names its field.
-    let EndpointFirst { secret, headers } = parse(&body.raw.bytes)?;
-    let draft = EndpointDraft { secret, ..draft(body.value, headers.unwrap_or_default())? };
+    let EndpointFirst { secret, headers } = body.raw.read_more()?;
+    let older = body.value.older();
+    let draft = draft(body.value, headers.unwrap_or_default()).map_err(|error| older.named(error))?;
+    let draft = EndpointDraft { secret, ..draft };
     let render = |endpoint: &Endpoint| answer(StatusCode::CREATED, &shown(ids, endpoint));
-    let made = api.accept.create_endpoint(auth.0, &app, draft, idempotency, &render).await?;
-    Ok(respond(made, render))
+    let made = api.accept.create_endpoint(auth.0, &app, draft, idempotency, &render).await;
+    Ok(respond(made.map_err(|refusal| older.named(refusal))?, render))
 }
 
 /// Get Endpoint
@@ -93,6 +98,7 @@ async fn update(
     body: Body<EndpointUpdate>,
 ) -> Result<Response, ApiError> {
     let ids = api.accept.store().ids();
+    let older = body.value.older();
     // A contract that is left out stays: it was promised to the endpoint's owner.
     let edit = |row: &Endpoint| -> Result<EndpointDraft, Refusal> {
         let mut given = body.value.clone();
@@ -103,13 +109,14 @@ async fn update(
     match api.accept.update_endpoint(auth.0, &app, &endpoint, edit).await {
         Ok(row) => Ok(Json(shown(ids, &row)).into_response()),
         // A uid that nothing has yet: PUT makes it.
-        Err(Refusal::NotFound("endpoint")) if !endpoint.starts_with("ep_") => {
-            let mut draft = draft(body.value, BTreeMap::new())?;
+        Err(Refusal::NotFound(Absent { what: "endpoint", .. })) if !endpoint.starts_with("ep_") => {
+            let mut draft = draft(body.value, BTreeMap::new()).map_err(|error| older.named(error))?;
             draft.uid.get_or_insert(endpoint);
             let render = |row: &Endpoint| answer(StatusCode::CREATED, &shown(ids, row));
-            Ok(respond(api.accept.create_endpoint(auth.0, &app, draft, None, &render).await?, render))
+            let made = api.accept.create_endpoint(auth.0, &app, draft, None, &render).await;
+            Ok(respond(made.map_err(|refusal| older.named(refusal))?, render))
         }
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => Err(older.named(refusal)),
     }
 }
 
@@ -132,7 +139,8 @@ async fn patch(
         let whole: EndpointUpdate = patched(&EndpointUpdate::from(row), &patch).map_err(as_refusal)?;
         draft(whole, row.headers.clone()).map_err(as_refusal)
     };
-    let row = api.accept.update_endpoint(auth.0, &app, &endpoint, edit).await?;
+    let row = api.accept.update_endpoint(auth.0, &app, &endpoint, edit).await;
+    let row = row.map_err(|refusal| Older::of(&body.value).named(refusal))?;
     Ok(Json(shown(api.accept.store().ids(), &row)))
 }
 

@@ -1,7 +1,7 @@
 //! An endpoint as it is given and shown.
 
 use super::or_default;
-use crate::alias::either;
+use crate::alias::{Older, either, empty, filter};
 use crate::error::ApiError;
 use crate::text::{Channel, Uid};
 use crate::timestamp;
@@ -259,6 +259,16 @@ pub struct EndpointOut {
     pub updated_at: String,
 }
 
+impl EndpointUpdate {
+    /// Which older names it has.
+    pub fn older(&self) -> Older {
+        Older {
+            filter_types: self.filter_types.is_some() && self.event_types.is_none(),
+            rate_limit: self.rate_limit.is_some() && self.throttle_rate.is_none(),
+        }
+    }
+}
+
 fn none_if_empty<T>(list: &[T]) -> Option<Vec<T>>
 where
     T: Clone,
@@ -301,7 +311,10 @@ impl From<&Endpoint> for EndpointUpdate {
 
 /// The endpoint's settings, with the headers it is to have.
 pub fn draft(given: EndpointUpdate, headers: BTreeMap<String, String>) -> Result<EndpointDraft, ApiError> {
-    let event_types = either(("eventTypes", given.event_types), ("filterTypes", given.filter_types))?;
+    let event_types = filter(("eventTypes", given.event_types), ("filterTypes", given.filter_types))?;
+    if given.channels.as_ref().is_some_and(Vec::is_empty) {
+        return Err(empty("channels"));
+    }
     let settings = EndpointSettings {
         url: given.url,
         description: given.description,

@@ -3,9 +3,10 @@
 use crate::Api;
 use crate::auth::{Auth, LookIn};
 use crate::error::{ApiError, Errors};
+use crate::path::Path;
 use crate::query::Query;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -1,13 +1,14 @@
 //! `/api/v1/environment`: a provider's top-level spaces.
 
-use super::{as_refusal, patched};
+use super::{as_refusal, or_default, patched};
 use crate::Api;
 use crate::auth::{Auth, LookAround, Manage};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
+use crate::path::Path;
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use postrider_accept::{EnvironmentDraft, Refusal, kept_proxy, masked_proxy};
 use postrider_store::Ids;
@@ -37,6 +38,11 @@ pub struct EnvironmentIn {
     /// What messages are sent through; `null`: as the operator says.
     #[serde(default)]
     pub proxy: Option<EnvironmentProxyJson>,
+    /// Whether requests that look like a mistake are errors instead of warnings: unknown fields and query parameters,
+    /// messages of unregistered types, messages that no endpoint takes.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(value_type = Option<bool>)]
+    pub strict: bool,
 }
 
 /// A proxy for deliveries.
@@ -62,6 +68,7 @@ struct EnvironmentPatch {
     #[schema(minimum = 1)]
     retention_days: Option<u16>,
     proxy: Option<EnvironmentProxyJson>,
+    strict: Option<bool>,
 }
 
 /// An environment as it is; `key` is its first API key, shown when it is made.
@@ -91,14 +98,19 @@ impl From<&Environment> for EnvironmentIn {
             url: masked_proxy(proxy.url.reveal()),
             no_proxy: proxy.no_proxy.clone(),
         });
-        EnvironmentIn { name: row.name.clone(), retention_days: row.settings.retention_days, proxy }
+        EnvironmentIn {
+            name: row.name.clone(),
+            retention_days: row.settings.retention_days,
+            proxy,
+            strict: row.settings.strict,
+        }
     }
 }
 
 impl From<EnvironmentIn> for EnvironmentDraft {
     fn from(given: EnvironmentIn) -> EnvironmentDraft {
         let proxy = given.proxy.map(|proxy| EnvironmentProxy { url: Secret::new(proxy.url), no_proxy: proxy.no_proxy });
-        let settings = EnvironmentSettings { retention_days: given.retention_days, proxy };
+        let settings = EnvironmentSettings { retention_days: given.retention_days, proxy, strict: given.strict };
         EnvironmentDraft { name: given.name, settings }
     }
 }

@@ -4,14 +4,16 @@ use super::as_refusal;
 use super::event_type::{EventTypeFirst, EventTypeOut, EventTypeUpdate, shown};
 use crate::Api;
 use crate::auth::{Auth, LookAround, Manage};
-use crate::body::{Raw, parse};
+use crate::body::Raw;
 use crate::error::{ApiError, Errors};
+use crate::input::{Input, Shape};
 use crate::timestamp;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use postrider_accept::{EnvironmentDraft, EventTypeDraft, Refusal};
+use axum::http::{Method, StatusCode};
+use postrider_accept::{EnvironmentDraft, EventTypeDraft};
 use postrider_store::config::{Environment, EventTypeSettings};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -53,6 +55,14 @@ pub struct EnvironmentExportSettings {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentImportIn<'a> {
+    /// As exported; not used.
+    #[serde(default, rename = "version")]
+    #[schema(value_type = Option<i64>)]
+    pub _version: Option<IgnoredAny>,
+    /// As exported; not used.
+    #[serde(default, rename = "createdAt")]
+    #[schema(value_type = Option<String>)]
+    pub _created_at: Option<IgnoredAny>,
     #[serde(borrow, default)]
     #[schema(value_type = Option<Vec<EventTypeOut>>)]
     pub event_types: Option<Vec<&'a RawValue>>,
@@ -80,14 +90,11 @@ async fn export(State(api): State<Api>, auth: Auth<LookAround>) -> Result<Json<E
     }))
 }
 
-fn read((n, item): (usize, &RawValue)) -> Result<EventTypeDraft, Refusal> {
-    as_draft(item).map_err(|error| as_refusal(error).within(&["eventTypes".to_owned(), n.to_string()]))
-}
-
-fn as_draft(item: &RawValue) -> Result<EventTypeDraft, ApiError> {
-    let bytes = bytes::Bytes::copy_from_slice(item.get().as_bytes());
-    let EventTypeFirst { name } = parse(&bytes)?;
-    let given: EventTypeUpdate = parse(&bytes)?;
+fn as_draft(input: &Input, shape: &Shape, item: &RawValue) -> Result<EventTypeDraft, ApiError> {
+    let bytes = item.get().as_bytes();
+    // Warnings about it were found with the whole.
+    let EventTypeFirst { name } = input.read_quietly(bytes, shape)?;
+    let given: EventTypeUpdate = input.read_quietly(bytes, shape)?;
     // An export names the flags by both names; the list is the whole.
     let single = given.feature_flag.filter(|_| given.feature_flags.is_none());
     let settings = EventTypeSettings::try_from(EventTypeUpdate { feature_flag: single, ..given })?;
@@ -102,10 +109,16 @@ fn as_draft(item: &RawValue) -> Result<EventTypeDraft, ApiError> {
     params(("idempotency-key" = Option<String>, Header)), request_body = EnvironmentImportIn,
     responses((status = 204), Errors))]
 async fn import(State(api): State<Api>, auth: Auth<Manage>, body: Raw) -> Result<StatusCode, ApiError> {
-    let given: EnvironmentImportIn<'_> = parse(&body.bytes)?;
+    let given: EnvironmentImportIn<'_> = body.read()?;
     if given.connectors.is_some_and(|connectors| !connectors.is_empty()) {
         return Err(ApiError::field("connectors", "are not offered here; leave them out"));
     }
+    let shape = api.operations.get(&Method::POST, "/api/v1/event-type").and_then(|operation| operation.body.clone());
+    let shape = shape.as_deref().unwrap_or(&Shape::Any);
+    let read = |(n, item): (usize, &RawValue)| {
+        let within = |error| as_refusal(error).within(&["eventTypes".to_owned(), n.to_string()]);
+        as_draft(&body.input, shape, item).map_err(within)
+    };
     let types = given.event_types.unwrap_or_default().into_iter().enumerate().map(read);
     let types = types.collect::<Result<Vec<_>, _>>()?;
     let place = |n: usize, _: &str| vec!["eventTypes".to_owned(), n.to_string()];

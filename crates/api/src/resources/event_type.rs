@@ -4,16 +4,17 @@ use super::{as_refusal, or_default, patched};
 use crate::Api;
 use crate::alias::either;
 use crate::auth::{Auth, LookIn, Manage};
-use crate::body::{Json as Body, parse};
+use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
+use crate::path::Path;
 use crate::query::Query;
 use crate::text::{EventTypeName, Flag};
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postrider_accept::EventTypeDraft;
@@ -221,6 +222,8 @@ async fn list(State(api): State<Api>, auth: Auth<LookIn>, query: Query) -> Resul
         let row = shown(&row);
         EventTypeOut { schemas: row.schemas.filter(|_| with_content), ..row }
     };
+    // An event type goes by its name.
+    let asked = asked.by_name()?;
     Ok(Json(asked.slice(rows, |row| row.name.clone(), shown)))
 }
 
@@ -237,7 +240,7 @@ async fn create(
     body: Body<EventTypeUpdate>,
 ) -> Result<Response, ApiError> {
     let idempotency = idempotency.with(auth.0, &body.raw.bytes)?;
-    let first: EventTypeFirst = parse(&body.raw.bytes)?;
+    let first: EventTypeFirst = body.raw.read_more()?;
     let draft = EventTypeDraft { name: first.name, settings: body.value.try_into()? };
     let render = |row: &EventType| answer(StatusCode::CREATED, &shown(row));
     Ok(respond(api.accept.create_event_type(auth.0, draft, idempotency, &render).await?, render))

@@ -3,11 +3,12 @@
 use super::message::{self, MessageOut};
 use crate::Api;
 use crate::auth::{Auth, Resend};
-use crate::body::{Raw, parse};
+use crate::body::Raw;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
+use crate::path::Path;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use postrider_accept::ExampleDraft;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -49,7 +50,7 @@ async fn send(
     body: Raw,
 ) -> Result<Json<MessageOut>, ApiError> {
     let idempotency = key.with(auth.0, &body.bytes)?;
-    let given: EventExampleIn<'_> = parse(&body.bytes)?;
+    let given: EventExampleIn<'_> = body.read()?;
     let draft = ExampleDraft {
         event_type: given.event_type,
         index: given.example_index.unwrap_or(0),

@@ -6,15 +6,17 @@ use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
+use crate::path::Path;
 use crate::query::Query;
 use crate::text::Flag;
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use postrider_accept::IntegrationDraft;
 use postrider_store::Ids;
 use postrider_store::config::Integration;
+use postrider_store::id::IntegrationId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -90,6 +92,7 @@ async fn list(
     let mut rows: Vec<IntegrationOut> =
         api.accept.integrations(auth.0, &app)?.iter().map(|row| shown(ids, row)).collect();
     rows.sort_by(|one, other| one.id.cmp(&other.id));
+    let asked = asked.by_id::<IntegrationId>(ids)?;
     Ok(Json(asked.slice(rows, |row: &IntegrationOut| row.id.clone(), |row| row)))
 }
 

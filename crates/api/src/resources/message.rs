@@ -2,16 +2,18 @@
 
 use crate::Api;
 use crate::auth::{Auth, LookIn, Manage, SenderAuth};
-use crate::body::{Raw, parse};
+use crate::body::Raw;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
+use crate::input::WarningOut;
 use crate::page::{Asked, ListResponse, Written};
 use crate::params::{MessageParams, PageParams};
+use crate::path::Path;
 use crate::query::Query;
 use crate::text::{Channel, EventTypeName, Tag, Uid};
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use postrider_accept::{Accepted, ApplicationDraft, Caller, DeliverTo, Idempotency, MessageDraft};
@@ -138,9 +140,9 @@ pub struct MessageOut {
     /// The endpoints that it goes to one after the other, as far as those before let it pass on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chain: Option<Vec<String>>,
-    /// How the payload does not fit its schema, where its event type only warns of that.
+    /// What was accepted and looks like a mistake; see the page about errors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
+    pub warnings: Vec<WarningOut>,
     /// With `wait`: what the endpoints answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<AwaitedOut>,
@@ -243,20 +245,20 @@ async fn create(
 ) -> Result<(StatusCode, Json<MessageOut>), ApiError> {
     let with_content = query.flag("with_content")?.unwrap_or(true);
     let wait = seconds_to_wait(&query)?;
-    let size = body.bytes.len();
-    let read = move || read(auth.0, &idempotency, &body.bytes);
+    let (size, input) = (body.bytes.len(), body.input.clone());
+    let read = move || read(auth.0, &idempotency, &body);
     let (idempotency, draft, application) = api.accept.compute().run_if_heavy(size, auth.0.into(), read).await??;
     if let Some(application) = application {
         api.accept.ensure_application(auth.0, &app, application).await?;
     }
-    let warnings = api.accept.schema_warnings(auth.0, &draft).await?;
-    let answer = api.accept.accept(auth.0, &app, &draft, idempotency).await?;
+    input.warn(api.accept.schema_warnings(auth.0, &draft).await?);
+    let mut answer = api.accept.accept(auth.0, &app, &draft, idempotency).await?;
+    input.warn(answer.take_warnings());
     let show = {
         let api = api.clone();
         move || accepted(api.accept.store().ids(), answer, draft, with_content)
     };
-    let shown = api.accept.compute().run_if_heavy(size, auth.0.into(), show).await?;
-    let mut shown = MessageOut { warnings, ..shown };
+    let mut shown = api.accept.compute().run_if_heavy(size, auth.0.into(), show).await?;
     if let Some(wait) = wait {
         shown.reply = Some(awaited(&api, auth.0, (&app, &shown.id), wait).await?);
     }
@@ -266,11 +268,11 @@ async fn create(
 /// A message as it was given, with what its idempotency key stands for and the application to make for it.
 type Given = (Option<Idempotency>, MessageDraft, Option<ApplicationDraft>);
 
-fn read(caller: Caller, key: &IdempotencyHeader, body: &Bytes) -> Result<Given, ApiError> {
-    let idempotency = key.with(caller, body)?;
-    let mut given: MessageIn<'_> = parse(body)?;
+fn read(caller: Caller, key: &IdempotencyHeader, body: &Raw) -> Result<Given, ApiError> {
+    let idempotency = key.with(caller, &body.bytes)?;
+    let mut given: MessageIn<'_> = body.read()?;
     let application = given.application.take();
-    let draft = draft(body, given)?;
+    let draft = draft(&body.bytes, given)?;
     Ok((idempotency, draft, application.map(TryInto::try_into).transpose()?))
 }
 
@@ -326,8 +328,8 @@ fn not_offered(given: &MessageIn<'_>) -> Result<(), ApiError> {
 /// The answer to a message that was given as `draft`.
 pub fn accepted(ids: &Ids, accepted: Accepted, draft: MessageDraft, with_content: bool) -> MessageOut {
     match accepted {
-        Accepted::Repeat(message) => shown(ids, &message, with_content),
-        Accepted::New { id, created_ms } => MessageOut {
+        Accepted::Repeat { message, .. } => shown(ids, &message, with_content),
+        Accepted::New { id, created_ms, .. } => MessageOut {
             id: ids.text(id),
             event_type: draft.event_type,
             event_id: draft.event_id,

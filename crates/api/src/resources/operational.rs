@@ -5,23 +5,25 @@ use super::endpoint_headers::{self, EndpointHeadersIn, EndpointHeadersOut};
 use super::endpoint_secret::{self, EndpointSecretOut, EndpointSecretRotateIn};
 use super::or_default;
 use crate::Api;
-use crate::alias::either;
+use crate::alias::{Older, either, filter};
 use crate::auth::{Auth, Manage};
 use crate::body::Json as Body;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::{IdempotencyHeader, answer, respond};
 use crate::page::{Asked, ListResponse, Written};
 use crate::params::{OrderParams, PageParams};
+use crate::path::Path;
 use crate::query::Query;
 use crate::text::Uid;
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use postrider_accept::{Caller, EndpointDraft, OPERATIONAL, Refusal, Rotation};
+use postrider_accept::{Absent, Caller, EndpointDraft, OPERATIONAL, Refusal, Rotation};
 use postrider_store::Ids;
 use postrider_store::config::{Endpoint, EndpointSettings};
+use postrider_store::id::EndpointId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -117,9 +119,19 @@ fn shown(ids: &Ids, endpoint: &Endpoint) -> OperationalWebhookEndpointOut {
     }
 }
 
+impl OperationalWebhookEndpointIn {
+    /// Which older names it has.
+    fn older(&self) -> Older {
+        Older {
+            filter_types: self.filter_types.is_some() && self.event_types.is_none(),
+            rate_limit: self.rate_limit.is_some() && self.throttle_rate.is_none(),
+        }
+    }
+}
+
 /// What is given, on top of what is there.
 fn draft(given: OperationalWebhookEndpointIn, before: Option<&Endpoint>) -> Result<EndpointDraft, ApiError> {
-    let event_types = either(("eventTypes", given.event_types), ("filterTypes", given.filter_types))?;
+    let event_types = filter(("eventTypes", given.event_types), ("filterTypes", given.filter_types))?;
     let settings = EndpointSettings {
         url: given.url,
         description: given.description,
@@ -148,6 +160,7 @@ async fn list(State(api): State<Api>, auth: Auth<Manage>, query: Query) -> Resul
     let entry = api.accept.application(caller, OPERATIONAL)?;
     let ids = api.accept.store().ids();
     let endpoints: Vec<_> = entry.endpoints.values().collect();
+    let asked = asked.by_id::<EndpointId>(ids)?;
     Ok(Json(asked.slice(endpoints, |endpoint| ids.text(endpoint.id), |endpoint| shown(ids, endpoint))))
 }
 
@@ -166,9 +179,10 @@ async fn create(
     let idempotency = key.with(auth.0, &body.raw.bytes)?;
     let caller = operations(&api, auth.0).await?;
     let render = |row: &Endpoint| answer(StatusCode::CREATED, &shown(ids, row));
-    let draft = draft(body.value, None)?;
-    let made = api.accept.create_endpoint(caller, OPERATIONAL, draft, idempotency, &render).await?;
-    Ok(respond(made, render))
+    let older = body.value.older();
+    let draft = draft(body.value, None).map_err(|error| older.named(error))?;
+    let made = api.accept.create_endpoint(caller, OPERATIONAL, draft, idempotency, &render).await;
+    Ok(respond(made.map_err(|refusal| older.named(refusal))?, render))
 }
 
 /// Get Operational Webhook Endpoint
@@ -198,6 +212,7 @@ async fn update(
     body: Body<OperationalWebhookEndpointIn>,
 ) -> Result<Response, ApiError> {
     let caller = operations(&api, auth.0).await?;
+    let older = body.value.older();
     let edit = |row: &Endpoint| -> Result<EndpointDraft, Refusal> {
         let mut draft = draft(body.value.clone(), Some(row)).map_err(super::as_refusal)?;
         draft.uid = super::kept(draft.uid, row.uid.as_deref(), &endpoint);
@@ -207,13 +222,14 @@ async fn update(
     match api.accept.update_endpoint(caller, OPERATIONAL, &endpoint, edit).await {
         Ok(row) => Ok(Json(shown(ids, &row)).into_response()),
         // A uid that nothing has yet: PUT makes it.
-        Err(Refusal::NotFound("endpoint")) if !endpoint.starts_with("ep_") => {
-            let mut draft = draft(body.value, None)?;
+        Err(Refusal::NotFound(Absent { what: "endpoint", .. })) if !endpoint.starts_with("ep_") => {
+            let mut draft = draft(body.value, None).map_err(|error| older.named(error))?;
             draft.uid.get_or_insert(endpoint);
             let render = |row: &Endpoint| answer(StatusCode::CREATED, &shown(ids, row));
-            Ok(respond(api.accept.create_endpoint(caller, OPERATIONAL, draft, None, &render).await?, render))
+            let made = api.accept.create_endpoint(caller, OPERATIONAL, draft, None, &render).await;
+            Ok(respond(made.map_err(|refusal| older.named(refusal))?, render))
         }
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => Err(older.named(refusal)),
     }
 }
 

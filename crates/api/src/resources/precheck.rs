@@ -2,10 +2,11 @@
 
 use crate::Api;
 use crate::auth::{Auth, LookAround, SenderAuth};
-use crate::body::{Json as Body, Raw, parse};
+use crate::body::{Json as Body, Raw};
 use crate::error::{ApiError, Errors};
+use crate::path::Path;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,7 +54,7 @@ async fn active(
     Path(app): Path<String>,
     body: Raw,
 ) -> Result<Json<MessagePrecheckOut>, ApiError> {
-    let given: MessagePrecheckIn<'_> = parse(&body.bytes)?;
+    let given: MessagePrecheckIn<'_> = body.read()?;
     let payload = given.payload.map(|payload| Bytes::copy_from_slice(payload.get().as_bytes()));
     let channels = given.channels.unwrap_or_default();
     let active = api.accept.is_wanted(auth.0, &app, (&given.event_type, &channels), payload.as_ref()).await?;

@@ -2,11 +2,12 @@
 
 use crate::Api;
 use crate::auth::{Auth, SeeSecrets};
-use crate::body::{Raw, parse};
+use crate::body::Raw;
 use crate::error::{ApiError, Errors};
+use crate::path::Path;
 use crate::text::EventTypeName;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use postrider_delivery::{KeptError, Subject};
 use postrider_store::config::Endpoint;
 use postrider_store::id::MessageId;
@@ -62,7 +63,7 @@ async fn preview(
     Path((app, endpoint)): Path<(String, String)>,
     body: Raw,
 ) -> Result<Json<EndpointPreviewOut>, ApiError> {
-    let given: EndpointPreviewIn<'_> = parse(&body.bytes)?;
+    let given: EndpointPreviewIn<'_> = body.read()?;
     let (entry, endpoint) = api.accept.endpoint(auth.0, &app, &endpoint)?;
     let message = match (&given.msg_id, given.payload) {
         (Some(id), _) => api.accept.message(auth.0, &app, id).await?,
@@ -84,6 +85,7 @@ async fn preview(
             return Err(ApiError::field("msgId", "give the id of a message, or an eventType and a payload"));
         }
     };
+    postrider_accept::check_payload(&message.payload).map_err(|msg| ApiError::field("payload", msg))?;
     if message.payload.is_empty() {
         return Err(ApiError::field("msgId", "is of a message whose payload was removed"));
     }

@@ -3,8 +3,9 @@
 use crate::Api;
 use crate::auth::{Auth, LookIn};
 use crate::error::{ApiError, Errors};
+use crate::path::Path;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use postrider_store::Ids;
 use postrider_store::message::Reply;
 use serde::{Deserialize, Serialize};

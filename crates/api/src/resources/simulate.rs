@@ -3,11 +3,12 @@
 use super::message::{DeliverToIn, MessageOut, accepted};
 use crate::Api;
 use crate::auth::SenderAuth;
-use crate::body::{Raw, parse};
+use crate::body::Raw;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
+use crate::path::Path;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use postrider_accept::{DeliverTo, SimulationDraft};
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ async fn simulate(
     key: IdempotencyHeader,
     body: Raw,
 ) -> Result<(StatusCode, Json<SimulationOut>), ApiError> {
-    let given: SimulationIn<'_> = parse(&body.bytes)?;
+    let given: SimulationIn<'_> = body.read()?;
     let draft = SimulationDraft {
         payload: body.bytes.slice_ref(given.payload.get().as_bytes()),
         deliver_to: given.deliver_to.map(DeliverTo::try_from).transpose()?,

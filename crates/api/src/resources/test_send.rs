@@ -2,12 +2,13 @@
 
 use crate::Api;
 use crate::auth::{Auth, Resend};
-use crate::body::{Raw, parse};
+use crate::body::Raw;
 use crate::error::{ApiError, Errors};
 use crate::idempotency::IdempotencyHeader;
+use crate::path::Path;
 use crate::text::EventTypeName;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use postrider_accept::TestDraft;
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ async fn test(
     body: Raw,
 ) -> Result<(StatusCode, Json<EndpointTestOut>), ApiError> {
     let idempotency = key.with(auth.0, &body.bytes)?;
-    let given: EndpointTestIn<'_> = parse(&body.bytes)?;
+    let given: EndpointTestIn<'_> = body.read()?;
     let draft = TestDraft {
         event_type: given.event_type,
         payload: given.payload.map(|payload| body.bytes.slice_ref(payload.get().as_bytes())),

@@ -3,10 +3,11 @@
 use crate::Api;
 use crate::auth::{Auth, LookIn, Manage};
 use crate::error::{ApiError, Errors};
+use crate::path::Path;
 use crate::query::Query;
 use crate::timestamp;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use postrider_store::Ids;
 use postrider_store::message::Variable;

@@ -174,7 +174,7 @@ impl<'a> Demo<'a> {
             None => accept.create_key(FIRST_ENV, "dev", Scope::All).await?,
         };
         let key = made.key.reveal().to_owned();
-        let caller = accept.authenticate(&key).ok_or(Refusal::NotFound("key"))?;
+        let caller = accept.authenticate(&key).ok_or_else(|| Refusal::none("key", ""))?;
         inbox.keyring().open(accept.clone(), caller);
         Ok(Demo { accept, caller, key, address: server.address, inbox })
     }
@@ -277,7 +277,7 @@ Ctrl-C ends it."#
         let (before, started) = (self.inbox.newest(), Instant::now());
         let id = match self.accept.accept(self.caller, APP, &draft, None).await? {
             Accepted::New { id, .. } => id,
-            Accepted::Repeat(message) => message.id,
+            Accepted::Repeat { message, .. } => message.id,
         };
         let mut failed = 0;
         for example in examples {

@@ -48,6 +48,9 @@ mod templates;
 mod timeouts;
 mod unanswered;
 mod upserts;
+mod urls;
+mod warnings;
+mod wrong_input;
 
 use postrider_clock::Clock;
 use postrider_testkit::app::{App, Start};

@@ -46,8 +46,8 @@ async fn older_names_of_fields_are_taken_and_given() {
     );
     let secret = app.patch(&path, json!({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})).await.expect(422);
     assert_eq!(secret["detail"][0]["loc"], json!(["body", "secret"]));
-    let empty = app.patch(&path, json!({"eventTypes": []})).await.expect(200);
-    by_both(&empty, json!(null), json!(null));
+    let all = app.patch(&path, json!({"filterTypes": null})).await.expect(200);
+    by_both(&all, json!(null), json!(null));
     app.send("acme", "anything", json!({})).await;
     receiver.wait_for("/hook", 1).await;
 }

@@ -199,6 +199,10 @@ impl World {
             ("bulk-expunge", _) => json!({"ids": [self.ids["msg_id"]]}),
             ("skip", _) => json!({"msgId": self.ids["msg_id"]}),
             ("seek", _) => json!({"after": "2020-01-01T00:00:00Z"}),
+            ("tls", _) => json!({"caCertificates": "none"}),
+            ("oauth", _) => {
+                json!({"tokenUrl": self.hook, "clientId": "postrider", "clientSecret": "secret"})
+            }
             ("headers", _) => json!({"headers": {"X-Team": "ops"}}),
             ("endpoint", _) | ("{endpoint_id}", "PUT" | "PATCH") => json!({"url": self.hook}),
             ("openapi", _) => json!({"spec": {"openapi": "3.1.0", "info": {}, "paths": {}, "webhooks": {}}}),

@@ -23,6 +23,7 @@ async fn a_message_waits_for_its_time_even_across_a_restart() {
     let acme = app.application().await;
     app.endpoint(&acme, json!({"url": receiver.url("/hook")})).await;
     let path = format!("/api/v1/app/{acme}/msg");
+    app.post("/api/v1/event-type", json!({"name": "reminder", "description": ""})).await.expect(201);
     let sent = app.post(&path, message("2026-01-02T00:00:00+01:00")).await.expect(202);
     assert_eq!(sent["deliverAt"], "2026-01-01T23:00:00Z");
     assert_eq!(app.get(&format!("{path}/{}", id(&sent))).await.expect(200), sent);

@@ -161,6 +161,7 @@ impl Loaded {
             updated_ms: row.get(8),
             version: row.get(9),
         };
+        let endpoint = endpoint.with_hidden_password();
         self.routings.push((endpoint.app, row.get(10)));
         self.changes.push(Change::SetFailing { endpoint: id, since_ms: endpoint.failing_since_ms });
         self.changes.push(Change::UpdateEndpoint { based_on: endpoint.version, row: endpoint });

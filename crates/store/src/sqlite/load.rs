@@ -110,7 +110,7 @@ fn endpoint(row: &Row<'_>, sealer: &Sealer) -> Result<Endpoint> {
     let id = EndpointId(row.get(0)?);
     let (secrets, headers) = opened(sealer, id, row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_blob()?)
         .map_err(|reason| FromSqlError::Other(reason.into()))?;
-    Ok(Endpoint {
+    let endpoint = Endpoint {
         id,
         app: AppId(row.get(1)?),
         uid: row.get(2)?,
@@ -121,7 +121,8 @@ fn endpoint(row: &Row<'_>, sealer: &Sealer) -> Result<Endpoint> {
         created_ms: row.get(7)?,
         updated_ms: row.get(8)?,
         version: row.get(9)?,
-    })
+    };
+    Ok(endpoint.with_hidden_password())
 }
 
 fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {

@@ -68,6 +68,7 @@ on_every_driver! {
                     url: Secret::new("http://ann:s3cret@proxy.test:3128"),
                     no_proxy: vec!["example.com".into()],
                 }),
+                strict: true,
             },
             created_ms: NOW,
             updated_ms: NOW,
