@@ -4,11 +4,9 @@ use crate::check::Problems;
 use crate::{Accept, Caller, Refusal};
 use postrider_egress::{TlsParts, TlsProblem, TlsProfile};
 use postrider_store::config::{Endpoint, EndpointSecrets, EndpointTls, OAuthClient};
-use url::Url;
 
 /// PEM, in bytes.
 const MAX_PEM: usize = 64 << 10;
-const MAX_URL: usize = 2_048;
 const MAX_TEXT: usize = 1_024;
 const MAX_SECRET: usize = 4_096;
 const MAX_SCOPES: usize = 50;
@@ -38,10 +36,20 @@ impl Accept {
         oauth: Option<OAuthClient>,
     ) -> Result<Endpoint, Refusal> {
         self.endpoint(caller, app, endpoint)?;
-        if let Some(client) = &oauth {
-            check_oauth(client)?;
-        }
+        let oauth = oauth.map(|client| self.check_oauth(client)).transpose()?;
         self.edit_secrets(caller, app, endpoint, |secrets| EndpointSecrets { oauth: oauth.clone(), ..secrets }).await
+    }
+
+    /// The client with its URL normalised.
+    fn check_oauth(&self, mut client: OAuthClient) -> Result<OAuthClient, Refusal> {
+        let mut problems = Problems::default();
+        match self.url_policy().check_token_url(&client.token_url) {
+            Ok(url) => client.token_url = url,
+            Err(msg) => problems.add("tokenUrl", msg),
+        }
+        check_texts(&client, &mut problems);
+        problems.done()?;
+        Ok(client)
     }
 
     async fn edit_secrets(
@@ -83,9 +91,7 @@ fn check_tls(tls: &EndpointTls) -> Result<(), Refusal> {
     problems.done()
 }
 
-fn check_oauth(client: &OAuthClient) -> Result<(), Refusal> {
-    let mut problems = Problems::default();
-    problems.check("tokenUrl", check_token_url(&client.token_url));
+fn check_texts(client: &OAuthClient, problems: &mut Problems) {
     let texts = [
         ("clientId", client.client_id.as_str(), MAX_TEXT),
         ("clientSecret", client.client_secret.reveal(), MAX_SECRET),
@@ -99,21 +105,6 @@ fn check_oauth(client: &OAuthClient) -> Result<(), Refusal> {
     }
     for (n, scope) in client.scopes.iter().enumerate() {
         problems.check(&format!("scopes.{n}"), check_scope(scope));
-    }
-    problems.done()
-}
-
-fn check_token_url(text: &str) -> Result<(), String> {
-    if text.len() > MAX_URL {
-        return Err(format!("has more than {MAX_URL} bytes"));
-    }
-    let example = "use a URL such as https://auth.example.com/oauth/token";
-    let url = Url::parse(text).map_err(|_| format!("is not a URL; {example}"))?;
-    match url.scheme() {
-        _ if url.host_str().is_none_or(str::is_empty) => Err(format!("names no host; {example}")),
-        "https" | "http" if url.username().is_empty() && url.password().is_none() => Ok(()),
-        "https" | "http" => Err("has a user or a password; give them as clientId and clientSecret".to_owned()),
-        other => Err(format!("has the scheme {other:?}; use https or http")),
     }
 }
 

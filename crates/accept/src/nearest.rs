@@ -17,7 +17,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let most = (given.len() / 3).max(1);
     let mut best: Option<(usize, &str)> = None;
     for candidate in known.into_iter().filter(|known| known.len() <= LONGEST).take(COMPARED) {
-        if candidate.len().abs_diff(name.len()) > most + 2 {
+        if candidate.len().abs_diff(name.len()) > most + 2 || !shares_an_end(candidate, name) {
             continue;
         }
         let other = plain(candidate);
@@ -30,6 +30,16 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         }
     }
     best.map(|(_, name)| name)
+}
+
+/// Whether two names begin or end alike: most mistyped names do, and this costs nothing.
+fn shares_an_end(one: &str, other: &str) -> bool {
+    let alike = |one: Option<&u8>, other: Option<&u8>| match (one, other) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        _ => false,
+    };
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    alike(one.first(), other.first()) || alike(one.last(), other.last())
 }
 
 /// Without what people write differently: case, `_` and `-`.

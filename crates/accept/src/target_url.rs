@@ -48,6 +48,19 @@ impl UrlPolicy<'_> {
         Ok(TargetUrl { shown: url.to_string(), password })
     }
 
+    /// The URL of a server that gives tokens, normalised, or what is wrong with it.
+    pub fn check_token_url(&self, text: &str) -> Result<String, String> {
+        let url = parse(text)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("has a user or a password; give them as clientId and clientSecret".to_owned());
+        }
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(format!("has the scheme {:?}; use https or http", url.scheme()));
+        }
+        self.is_open(&url)?;
+        Ok(url.into())
+    }
+
     fn fits(&self, contract: &Contract, url: &Url) -> Result<(), String> {
         let (rules, strict) = (contract.urls(), !self.is_relaxed);
         match url.scheme() {

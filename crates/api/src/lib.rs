@@ -11,6 +11,7 @@ mod connections;
 mod error;
 mod idempotency;
 mod input;
+mod malformed;
 mod openapi;
 mod page;
 mod params;

@@ -77,6 +77,8 @@ pub struct Wire<S> {
     stream: S,
     activity: std::sync::Arc<Activity>,
     blocked: Option<Blocked>,
+    /// Written in the place of an answer of the HTTP library's own, and how much of it is.
+    instead: Option<(Vec<u8>, usize)>,
 }
 
 /// The client has not read all that there is for it.
@@ -98,7 +100,21 @@ impl Blocked {
 
 impl<S: AsyncWrite + Unpin> Wire<S> {
     pub fn new(stream: S, activity: std::sync::Arc<Activity>) -> Wire<S> {
-        Wire { stream, activity, blocked: None }
+        Wire { stream, activity, blocked: None, instead: None }
+    }
+
+    /// Writes something else in the place of `buf`, if that is an answer of the HTTP library's own: one that no request
+    /// is in progress for.
+    fn write_instead(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<Option<usize>>> {
+        if self.instead.is_none() && self.activity.idle_since_ms().is_some() {
+            self.instead = crate::malformed::answered(buf).map(|answer| (answer, 0));
+        }
+        let Some((answer, written)) = &mut self.instead else { return Poll::Ready(Ok(None)) };
+        while *written < answer.len() {
+            *written += ready!(Pin::new(&mut self.stream).poll_write(cx, &answer[*written..]))?;
+        }
+        self.instead = None;
+        Poll::Ready(Ok(Some(buf.len())))
     }
 
     /// After an attempt to write: notes progress, or looks whether the client had its time.
@@ -137,7 +153,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write(cx, buf);
+        let wrote = match self.write_instead(cx, buf) {
+            Poll::Ready(Ok(Some(whole))) => Poll::Ready(Ok(whole)),
+            Poll::Ready(Ok(None)) => Pin::new(&mut self.stream).poll_write(cx, buf),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
         self.wrote(wrote, cx)
     }
 
@@ -146,7 +167,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let single = match bufs {
+            [only] => &only[..],
+            _ => &[],
+        };
+        let wrote = match self.write_instead(cx, single) {
+            Poll::Ready(Ok(Some(whole))) => Poll::Ready(Ok(whole)),
+            Poll::Ready(Ok(None)) => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
         self.wrote(wrote, cx)
     }
 

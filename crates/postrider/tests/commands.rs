@@ -112,10 +112,10 @@ async fn keys_are_made_listed_and_revoked() {
     exit 0
     ");
     let again = on(&app, &["key", "revoke", "key_nonsense"]).await;
-    insta::assert_snapshot!(again.tidy(), @r"
-    postrider: key not found (404, not_found)
+    insta::assert_snapshot!(again.tidy(), @r#"
+    postrider: key "key_nonsense" not found (404, not_found)
     exit 1
-    ");
+    "#);
 }
 
 #[tokio::test]
@@ -128,10 +128,10 @@ async fn a_link_for_a_customer_is_made() {
     let access = on(&app, &["portal", "acme", "--json"]).await.json();
     app.with_key(access["token"].as_str().unwrap()).get("/api/v1/app/acme").await.expect(200);
     let none = on(&app, &["portal", "nobody"]).await;
-    insta::assert_snapshot!(none.tidy(), @r"
-    postrider: application not found (404, not_found)
+    insta::assert_snapshot!(none.tidy(), @r#"
+    postrider: application "nobody" not found (404, not_found)
     exit 1
-    ");
+    "#);
 }
 
 #[tokio::test]
@@ -144,15 +144,17 @@ async fn a_message_is_sent_and_followed() {
     let sent =
         on(&app, &["send", "--app", "acme", "--type", "user.created", "--payload", payload, "--event-id", "ev-1"])
             .await;
-    insta::assert_snapshot!(sent.tidy(), @r"
+    insta::assert_snapshot!(sent.tidy(), @r#"
     msg_xxxxxxxxxxxxxxxxxxxxxx
     Accepted. Follow it with: postrider attempts --app acme --message msg_xxxxxxxxxxxxxxxxxxxxxx
+    Warning: "user.created" is not a registered event type
     exit 0
-    ");
+    "#);
     let first = sent.out.lines().next().unwrap();
     app.wait_for_attempts("acme", first, 1).await;
     assert_eq!(receiver.wait_for("/hook", 1).await[0].text(), payload);
 
+    app.post("/api/v1/event-type", json!({"name": "user.left", "description": ""})).await.expect(201);
     let env = [("POSTRIDER_URL", app.url.as_str()), ("POSTRIDER_API_KEY", KEY)];
     let args =
         ["send", "--app", "acme", "--type", "user.left", "--file", "-", "--channel", "a", "--channel", "b", "--json"];
@@ -246,17 +248,17 @@ async fn an_error_says_what_to_do() {
     postrider: can't read nowhere.json: No such file or directory (os error 2)
     exit 1
     ");
-    insta::assert_snapshot!(send("a/../acme", "a", &["--payload", "1"]).await, @r"
-    postrider: application not found (404, not_found)
+    insta::assert_snapshot!(send("a/../acme", "a", &["--payload", "1"]).await, @r#"
+    postrider: application "a/../acme" not found (404, not_found)
     exit 1
-    ");
+    "#);
     let neither = on(&app, &["send", "--app", "acme", "--type", "a"]).await;
     assert!(neither.code == 2 && neither.err.contains("--payload"), "{neither:?}");
     let other = on(&app, &["messages", "--app", "nobody"]).await;
-    insta::assert_snapshot!(other.tidy(), @r"
-    postrider: application not found (404, not_found)
+    insta::assert_snapshot!(other.tidy(), @r#"
+    postrider: application "nobody" not found (404, not_found)
     exit 1
-    ");
+    "#);
 }
 
 #[tokio::test]

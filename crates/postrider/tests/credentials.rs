@@ -1,8 +1,9 @@
 //! Endpoints that take only clients with a certificate, or with an access token: real servers, in Node.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use postrider_testkit::app::{App, Client};
+use postrider_testkit::app::{App, Client, Start};
 use postrider_testkit::certs::{Authority, Identity, self_signed};
+use postrider_testkit::dns::Dns;
 use postrider_testkit::foreign::Running;
 use postrider_testkit::packages::node;
 use postrider_testkit::receiver::{Answer, Receiver};
@@ -93,7 +94,7 @@ async fn a_server_that_demands_a_certificate_gets_that_of_the_endpoint() {
 async fn wrong_certificates_are_refused_with_what_is_wrong() {
     let app = App::start().await;
     let acme = app.application().await;
-    let endpoint = app.endpoint(&acme, json!({"url": "https://localhost:1/"})).await;
+    let endpoint = app.endpoint(&acme, json!({"url": "https://hook.test/"})).await;
     let path = format!("/api/v1/app/{acme}/endpoint/{endpoint}/tls");
     let (one, two) = (self_signed("one.test"), self_signed("two.test"));
     let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -217,7 +218,8 @@ async fn a_token_server_that_fails_is_named_and_the_delivery_is_tried_again() {
 
 #[tokio::test]
 async fn a_token_url_is_checked_as_an_endpoints_is() {
-    let app = App::start().await;
+    let dns = Dns::start().await;
+    let app = Start { dns: Some(dns.addr()), ..Start::default() }.start().await;
     let acme = app.application().await;
     let endpoint = app.endpoint(&acme, json!({"url": "http://127.0.0.1:1/", "retrySchedule": []})).await;
     let path = format!("/api/v1/app/{acme}/endpoint/{endpoint}/oauth");
@@ -231,8 +233,11 @@ async fn a_token_url_is_checked_as_an_endpoints_is() {
     assert_eq!(app.put(&path, scopes).await.expect(422)["detail"][0]["loc"], json!(["body", "scopes", "1"]));
     let missing = app.put(&path, json!({"tokenUrl": "https://auth.test/", "clientId": "a"})).await.expect(422);
     assert_eq!(missing["detail"][0]["loc"], json!(["body", "clientSecret"]));
-    // A private address is asked for nothing.
-    app.put(&path, oauth("http://[::1]:1/token")).await.expect(200);
+    let refused = app.put(&path, oauth("http://[::1]:1/token")).await.expect(422);
+    assert!(refused["detail"][0]["msg"].as_str().unwrap().contains("not a public address"), "{refused}");
+    // A name with a private address is asked for nothing.
+    dns.set("private.test", vec!["10.1.2.3".parse().unwrap()]);
+    app.put(&path, oauth("http://private.test/token")).await.expect(200);
     let failed = attempt(&app, &acme).await;
     assert_eq!(failed["error"]["code"], "oauth");
     assert!(failed["error"]["message"].as_str().unwrap().contains("not a public address"), "{failed}");

@@ -14,6 +14,7 @@ async fn a_message_arrives_signed_byte_for_byte_and_can_be_looked_at() {
     let endpoint = app.endpoint("acme", json!({"url": receiver.url("/hook"), "uid": "main"})).await;
     let secret = app.get("/api/v1/app/acme/endpoint/main/secret").await.expect(200);
 
+    app.post("/api/v1/event-type", json!({"name": "user.created", "description": ""})).await.expect(201);
     // Numbers, spaces and the order of keys are the provider's: they arrive as they came.
     let payload = r#"{"b": 1.50, "a":  [12345678901234567890], "text":"caf\u00e9"}"#;
     let body = format!(r#"{{"eventType": "user.created", "eventId": "ev-1", "payload": {payload}}}"#);

@@ -114,9 +114,8 @@ async fn put(
             OAuthClientAuthentication::ClientSecretPost => ClientAuthentication::Post,
         },
     };
-    let answer = shown(&client);
-    api.accept.set_oauth(auth.0, &app, &endpoint, Some(client)).await?;
-    Ok(Json(answer))
+    let row = api.accept.set_oauth(auth.0, &app, &endpoint, Some(client.clone())).await?;
+    Ok(Json(shown(row.secrets.oauth.as_ref().unwrap_or(&client))))
 }
 
 /// Delete Endpoint OAuth

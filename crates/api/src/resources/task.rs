@@ -303,6 +303,9 @@ async fn bulk_replay(
     if given.status_code_class.is_some_and(|class| class % 100 != 0 || class > 500) {
         return Err(ApiError::field("statusCodeClass", "use 0, 100, 200, 300, 400 or 500"));
     }
+    if given.event_types.as_ref().is_some_and(Vec::is_empty) {
+        return Err(crate::alias::empty("eventTypes"));
+    }
     if given.event_types.as_ref().is_some_and(|names| names.len() > 100) {
         return Err(ApiError::field("eventTypes", "has more than 100 entries"));
     }

@@ -60,6 +60,13 @@ struct MessageIn<'a> {
 #[derive(Deserialize)]
 struct Accepted {
     id: String,
+    #[serde(default)]
+    warnings: Vec<Warning>,
+}
+
+#[derive(Deserialize)]
+struct Warning {
+    msg: String,
 }
 
 /// Sends it and says how to follow it.
@@ -83,7 +90,8 @@ pub fn run(args: &SendArgs) -> CommandResult {
     }
     let accepted: Accepted = client.read(&answer)?;
     let (app, id) = (&args.app, accepted.id);
-    Ok(format!("{id}\nAccepted. Follow it with: postrider attempts --app {app} --message {id}\n"))
+    let warnings: String = accepted.warnings.iter().map(|warning| format!("Warning: {}\n", warning.msg)).collect();
+    Ok(format!("{id}\nAccepted. Follow it with: postrider attempts --app {app} --message {id}\n{warnings}"))
 }
 
 fn payload(args: &SendArgs) -> Result<String, String> {

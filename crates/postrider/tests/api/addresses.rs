@@ -81,6 +81,11 @@ async fn an_address_is_under_the_rules_of_endpoints() {
     for wrong in [json!({}), json!({"secret": "s"}), json!({"url": "http://a", "endpointId": "b"}), json!("http://a")] {
         app.post(&path, to(status("SM1", "sent"), wrong)).await.expect(422);
     }
+    let nul = to(status("SM\0", "sent"), json!({"url": receiver.url("/x")}));
+    let refused = app.post(&path, nul).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "payload"]), "{refused}");
+    // Where messages about it go is not remembered, and it goes where it always would.
+    app.post(&path, json!({"eventType": "send_status", "payload": {"id": "SM\0", "status": "sent"}})).await.expect(202);
     // What is not open to endpoints is not open to an address either.
     let closed = to(status("SM1", "sent"), json!({"url": "http://10.0.0.1:8000/"}));
     let refused = app.post(&path, closed).await.expect(422);

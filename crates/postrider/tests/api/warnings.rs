@@ -188,6 +188,10 @@ async fn an_empty_filter_is_refused_instead_of_taking_everything() {
         let open = app.patch(&one, json!({name: null})).await.expect(200);
         assert_eq!(open[name], Value::Null);
     }
+    let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/")})).await;
+    let replay = json!({"since": "2026-01-01T00:00:00Z", "eventTypes": []});
+    let refused = app.post(&format!("{endpoints}/{endpoint}/bulk-replay"), replay).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "eventTypes"]));
     let operational = json!({"url": receiver.url("/"), "filterTypes": []});
     let refused = app.post("/api/v1/operational-webhook/endpoint", operational).await.expect(422);
     assert_eq!(refused["detail"][0]["loc"], json!(["body", "filterTypes"]));

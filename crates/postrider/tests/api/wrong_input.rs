@@ -57,7 +57,7 @@ async fn a_wrong_field_is_named_with_what_would_be_right() {
     let endpoint = app.endpoint(&acme, json!({"url": receiver.url("/")})).await;
     let one = format!("{endpoints}/{endpoint}");
     let missing = mistake("missing", "body.name", "is missing; give a string");
-    assert_eq!(refused(&app, "POST", apps, json!({})).await, [missing.clone()]);
+    assert_eq!(refused(&app, "POST", apps, json!({})).await, std::slice::from_ref(&missing));
     // What was meant is among the warnings.
     let answer = app.post(apps, json!({"nam": "Acme"})).await.expect(422);
     assert_eq!(mistakes(&answer), [missing]);
@@ -264,6 +264,27 @@ async fn every_error_is_json() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_not_http_gets_json_too() {
+    let (app, _) = started().await;
+    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(200_000));
+    let large = format!("GET / HTTP/1.1\r\nhost: x\r\nx-a: {}\r\n\r\n", "x".repeat(200_000));
+    for (request, status) in [
+        ("GET /a b HTTP/1.1\r\n\r\n", 400),
+        ("nonsense\r\n\r\n", 400),
+        ("GET /api/v1/app HTTP/1.1\r\nbad header: 1\r\n\r\n", 400),
+        ("POST /api/v1/app HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n", 400),
+        (&large, 431),
+        (&long, 431),
+    ] {
+        let answer = raw(&app, request.as_bytes()).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+        let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"));
+        assert!(body["code"].is_string() && body["detail"].is_string(), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn an_iterator_that_is_none_is_refused_in_every_listing() {
     let (app, receiver) = started().await;
     let acme = app.application().await;
@@ -345,9 +366,9 @@ async fn text_that_no_database_stores_is_refused_wherever_it_comes() {
         format!("/api/v1/app/{acme}/msg?tag=%00"),
         format!("/api/v1/app/{acme}/msg?channel=a%00b"),
         format!("/api/v1/app/{acme}/msg?event_types=%00"),
-        format!("/api/v1/app/%00/msg"),
+        "/api/v1/app/%00/msg".to_owned(),
         format!("/api/v1/app/{acme}/msg/%00"),
-        format!("/api/v1/event-type/%00"),
+        "/api/v1/event-type/%00".to_owned(),
         format!("/api/v1/app/{acme}/variable?subject=%00"),
     ] {
         let list = mistakes(&app.get(&path).await.expect(422));
