@@ -137,7 +137,7 @@ impl Accept {
             app: entry.app.id,
             uid: Some(uid),
             settings,
-            secrets: EndpointSecrets { current: secret.map(Secret::new), old: vec![] },
+            secrets: EndpointSecrets { current: secret.map(Secret::new), ..EndpointSecrets::default() },
             headers: [].into(),
             failing_since_ms: None,
             created_ms: now_ms,

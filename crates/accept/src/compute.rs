@@ -1,7 +1,7 @@
 //! Heavy computation, on threads of its own instead of those that serve requests, callers in turn.
 //!
 //! A job runs to its end. A caller with much to compute submits it in slices, and between two slices all other callers
-//! have their turn.
+//! have their turn. When all cores are busy, the threads that serve requests go first.
 
 use crate::Refusal;
 use crate::caller::Holder;
@@ -13,6 +13,9 @@ use tokio::sync::oneshot;
 
 /// Jobs of one holder in the queue; more are refused.
 const WAITING: usize = 256;
+/// Of the threads, as `nice` counts it: those that serve requests have 0.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 /// JSON of at least this size is heavy to parse.
 pub const HEAVY_BYTES: usize = 1 << 20;
 
@@ -91,11 +94,20 @@ impl Shared {
     }
 
     fn work(&self) {
+        give_way();
         while let Some(job) = self.next() {
             if catch_unwind(AssertUnwindSafe(job)).is_err() {
                 tracing::error!("a computation ended with a panic");
             }
         }
+    }
+}
+
+/// Lowers the priority of this thread, where a thread has one of its own.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%error, "could not lower the priority of a compute thread");
     }
 }
 

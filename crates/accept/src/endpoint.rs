@@ -92,7 +92,7 @@ impl Accept {
             app: entry.app.id,
             uid: draft.uid,
             settings: draft.settings,
-            secrets: EndpointSecrets { current, old: vec![] },
+            secrets: EndpointSecrets { current, ..EndpointSecrets::default() },
             headers: draft.headers,
             failing_since_ms: None,
             created_ms: now_ms,
@@ -175,7 +175,7 @@ impl Accept {
     }
 
     /// The endpoint after the edit; as it is, when the same request was done before.
-    async fn edit_endpoint(
+    pub(crate) async fn edit_endpoint(
         &self,
         caller: Caller,
         app: &str,

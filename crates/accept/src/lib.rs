@@ -13,6 +13,7 @@ mod batch;
 mod caller;
 mod check;
 mod compute;
+mod credentials;
 mod customize;
 mod decided;
 mod endpoint;

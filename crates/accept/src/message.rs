@@ -232,7 +232,8 @@ impl Accept {
             });
         }
         let due_ms = self.clock.steady_ms();
-        let change = Change::Resend { message: message.id, endpoint: endpoint.id, due_ms };
+        let at_once = !endpoint.settings.ordered;
+        let change = Change::Resend { message: message.id, endpoint: endpoint.id, due_ms, at_once };
         let remembered = idempotency.map(|key| (key.0, RememberedAnswer::empty()));
         self.store.change(entry.app.id, change, remembered).await?;
         Ok(())

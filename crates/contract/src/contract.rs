@@ -150,6 +150,7 @@ impl Contract {
                 disable: file.response.disable,
                 slow_down: file.response.slow_down,
                 retry_after: file.response.retry_after,
+                delivery_control: file.response.delivery_control,
             },
             replies,
             state,

@@ -79,6 +79,7 @@ pub struct ResponseFile {
     pub disable: Vec<Status>,
     pub slow_down: Vec<Status>,
     pub retry_after: bool,
+    pub delivery_control: bool,
 }
 
 #[derive(Debug)]
@@ -262,6 +263,7 @@ fn response(reader: &mut Reader, root: &mut Table<'_>) -> ResponseFile {
         disable: reader.statuses(&mut table, "disable").unwrap_or_default(),
         slow_down: reader.statuses(&mut table, "slow_down").unwrap_or_default(),
         retry_after: reader.flag(&mut table, "retry_after"),
+        delivery_control: reader.flag(&mut table, "delivery_control"),
     };
     if file.success.is_empty() {
         reader.problem(table.span(), "response.success is empty, so nothing would ever be delivered");

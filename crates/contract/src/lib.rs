@@ -46,7 +46,7 @@
 //!     "#,
 //! )?;
 //! assert!(contract.events().in_catalogue("user.created"));
-//! let judgement = contract.judge(&Answer { status: 204, retry_after: None, now_ms: 0 });
+//! let judgement = contract.judge(&Answer { status: 204, retry_after: None, delivery: None, now_ms: 0 });
 //! assert_eq!(judgement.outcome, Outcome::Success);
 //! # Ok(())
 //! # }

@@ -44,7 +44,7 @@ fn the_worked_example_does_what_the_page_says() {
     let sent = header(&request, "X-Acme-Signature").unwrap();
     assert_eq!(sent, format!("kid={kid}, t=1700000000, v1={signature}"));
 
-    let judge = |status| contract.judge(&Answer { status, retry_after: Some("7"), now_ms: 0 });
+    let judge = |status| contract.judge(&Answer { status, retry_after: Some("7"), delivery: None, now_ms: 0 });
     assert_eq!((judge(202).outcome, judge(204).outcome), (Outcome::Success, Outcome::Fail));
     assert_eq!(judge(429).hold, Some(Duration::from_secs(7)));
     assert!(judge(410).disable);

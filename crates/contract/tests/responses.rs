@@ -11,7 +11,7 @@ fn contract(response: &str) -> Contract {
 }
 
 fn judge(contract: &Contract, status: u16, retry_after: Option<&str>) -> Judgement {
-    contract.judge(&Answer { status, retry_after, now_ms: 1_700_000_000_000 })
+    contract.judge(&Answer { status, retry_after, delivery: None, now_ms: 1_700_000_000_000 })
 }
 
 /// Every status from 100 to 599 that is judged so.

@@ -78,7 +78,7 @@ fn without_a_secret_there_is_no_signature_and_own_headers_never_replace_the_cont
 fn responses_are_judged_as_the_specification_says() {
     let book = Book::shipped();
     let judge = |status, retry_after| {
-        book.get("standard").unwrap().judge(&Answer { status, retry_after, now_ms: 1_700_000_000_000 })
+        book.get("standard").unwrap().judge(&Answer { status, retry_after, delivery: None, now_ms: 1_700_000_000_000 })
     };
     let plain = |outcome| Judgement { outcome, disable: false, overloaded: false, hold: None, retry_after: None };
     for status in [200, 201, 204, 299] {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 fn judge(contract: &str, status: u16) -> Outcome {
-    let answer = Answer { status, retry_after: Some("60"), now_ms: 0 };
+    let answer = Answer { status, retry_after: Some("60"), delivery: None, now_ms: 0 };
     let judgement = Book::shipped().get(contract).unwrap().judge(&answer);
     assert!(!judgement.disable && judgement.hold.is_none() && judgement.retry_after.is_none());
     judgement.outcome

@@ -25,6 +25,8 @@ pub struct Brought {
 pub struct Taken<'a> {
     pub content_type: Option<&'a str>,
     pub body: &'a Bytes,
+    /// Why not all of the body came.
+    pub incomplete: Option<&'a str>,
 }
 
 /// Reads what an attempt brought; `taken`: the response, if it was a success.
@@ -33,7 +35,9 @@ pub async fn read(tools: &Tools, contract: &Contract, subject: &Subject<'_>, tak
     let id = tools.store.ids().text(message.id);
     let asked = taken.and_then(|taken| {
         let asking = Asking { message: view(&id, message), content_type: taken.content_type, body: taken.body };
-        contract.reply(&asking)
+        let reply = contract.reply(&asking)?;
+        // Half of what it asks for may be the opposite of all of it.
+        Some(taken.incomplete.map_or(reply, |reason| Asked::Wrong(format!("only part of the response came: {reason}"))))
     });
     let log = log(tools, subject, taken.is_some(), asked.as_ref()).await;
     let ends_chain =

@@ -3,13 +3,16 @@
 use crate::answer::{self, Taken};
 use crate::compose::{Composer, Stopped, Subject};
 use crate::job::Job;
+use crate::oauth::{TokenError, Tokens};
 use crate::payloads::{Payloads, Shared};
 use crate::render::not_loaded;
 use crate::state::KeptError;
+use crate::tls::TlsProfiles;
 use bytes::Bytes;
+use http::StatusCode;
 use postrider_clock::Clock;
 use postrider_contract::{Answer, Book, Contract, Outcome, Request};
-use postrider_egress::{Call, Egress, ProxySettings, Reply, SendError};
+use postrider_egress::{Call, Egress, Incomplete, ProxySettings, Reply, SendError, TlsProfile};
 use postrider_store::config::{Endpoint, EnvironmentSettings};
 use postrider_store::message::{
     self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, SKIPPED, Scheduled,
@@ -42,6 +45,8 @@ pub struct Tools {
     pub composer: Composer,
     pub clock: Clock,
     pub payloads: Payloads,
+    pub tls: TlsProfiles,
+    pub tokens: Tokens,
     /// The process is to end: nobody waits any longer.
     pub stopping: AtomicBool,
     /// Attempts under way end here and now.
@@ -138,6 +143,11 @@ impl Ended {
 
     fn cancelled(reason: &str) -> Ended {
         Ended::failed("cancelled", reason.to_owned(), Outcome::Fail)
+    }
+
+    /// A proxy failed. Nothing was learned about the endpoint, and deliveries pause.
+    fn elsewhere(reason: String, pause: Duration) -> Ended {
+        Ended { real: false, elsewhere: Some(pause), ..Ended::failed("proxy", reason, Outcome::Retry) }
     }
 
     /// There is nothing to send, to nobody.
@@ -242,23 +252,15 @@ async fn run(tools: &Tools, job: &Job, (app, endpoint): (&AppEntry, &Endpoint), 
 
 async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request: Request) -> Ended {
     let Subject { endpoint, message, .. } = subject;
-    let seconds = match contract.timeout() {
-        rule if rule.fixed => rule.seconds,
-        rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
+    let sent = match Box::pin(transmit(tools, contract, subject, request)).await {
+        Ok(sent) => sent,
+        Err(ended) => return ended,
     };
-    let environment = tools.store.directory().environment(subject.app.app.env);
-    let proxy = environment.as_ref().and_then(|environment| proxy(&environment.settings));
-    let call = Call {
-        proxy: proxy.as_ref(),
-        url: &endpoint.settings.url,
-        headers: &request.headers,
-        body: request.body,
-        deadline: Duration::from_secs(u64::from(seconds)),
-    };
-    match tools.egress.send(call).await {
+    match sent {
         Ok(reply) => {
             let response = response(endpoint, &reply);
             let content_type = reply.headers.get(http::header::CONTENT_TYPE).cloned();
+            let incomplete = reply.incomplete.as_ref().map(Incomplete::to_string);
             let ended = judge(contract, reply, tools.clock.wall_ms());
             let mut ended = match response.filter(|_| ended.outcome.success) {
                 Some(response) => Box::pin(complain(tools, endpoint, response, ended)).await,
@@ -267,7 +269,8 @@ async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request:
             if wants_more(contract, endpoint, message) {
                 let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
                 let body = ended.response.clone();
-                let taken = ended.outcome.success.then_some(Taken { content_type, body: &body });
+                let incomplete = incomplete.as_deref();
+                let taken = ended.outcome.success.then_some(Taken { content_type, body: &body, incomplete });
                 let brought = Box::pin(answer::read(tools, contract, &subject, taken)).await;
                 (ended.reply, ended.settings, ended.ends_chain) = (brought.reply, brought.settings, brought.ends_chain);
             }
@@ -280,6 +283,65 @@ async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request:
             }
             ended
         }
+    }
+}
+
+/// Makes the request, with the certificates and the access token that the endpoint wants; `Err`: they can't be had.
+async fn transmit(
+    tools: &Tools,
+    contract: &Contract,
+    Subject { app, endpoint, .. }: Subject<'_>,
+    mut request: Request,
+) -> Result<Result<Reply, SendError>, Ended> {
+    let tls = tools.tls.of(&tools.egress, endpoint);
+    let tls = tls.map_err(|problem| Ended::failed("tls", problem.to_string(), Outcome::Retry))?;
+    let environment = tools.store.directory().environment(app.app.env);
+    let way = Way { tls, proxy: environment.and_then(|environment| proxy(&environment.settings)) };
+    let Some(client) = &endpoint.secrets.oauth else {
+        return Ok(tools.egress.send(call(contract, endpoint, &request, &way)).await);
+    };
+    let mut fresh = false;
+    loop {
+        let token =
+            tools.tokens.get(&tools.egress, endpoint, client, way.proxy.as_ref()).await.map_err(without_token)?;
+        request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+        request.headers.push(("Authorization".to_owned(), format!("Bearer {}", token.value)));
+        let sent = tools.egress.send(call(contract, endpoint, &request, &way)).await;
+        let is_refused = sent.as_ref().is_ok_and(|reply| reply.status == StatusCode::UNAUTHORIZED);
+        if !is_refused || fresh {
+            return Ok(sent);
+        }
+        // It may have been withdrawn before its time.
+        tools.tokens.forget(endpoint, client, &token).await;
+        fresh = true;
+    }
+}
+
+/// How the endpoint is connected to.
+struct Way {
+    tls: Option<TlsProfile>,
+    proxy: Option<ProxySettings>,
+}
+
+fn without_token(error: TokenError) -> Ended {
+    match error {
+        TokenError::Proxy { reason, pause } => Ended::elsewhere(reason, pause),
+        error => Ended { refused: true, ..Ended::failed("oauth", error.to_string(), Outcome::Retry) },
+    }
+}
+
+fn call<'a>(contract: &Contract, endpoint: &'a Endpoint, request: &'a Request, way: &'a Way) -> Call<'a> {
+    let seconds = match contract.timeout() {
+        rule if rule.fixed => rule.seconds,
+        rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
+    };
+    Call {
+        url: &endpoint.settings.url,
+        headers: &request.headers,
+        body: request.body.clone(),
+        tls: way.tls.clone(),
+        proxy: way.proxy.as_ref(),
+        deadline: Duration::from_secs(u64::from(seconds)),
     }
 }
 
@@ -348,20 +410,28 @@ async fn message<'a>(tools: &Tools, job: &'a Job) -> Option<Result<Source<'a>, S
     }
 }
 
+/// The status counts, whatever became of the body.
 fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
     let status = reply.status.as_u16();
-    let retry_after = reply.headers.get("retry-after").and_then(|value| value.to_str().ok());
-    let judgement = contract.judge(&Answer { status, retry_after, now_ms });
+    let header = |name: &str| reply.headers.get(name).and_then(|value| value.to_str().ok());
+    let (retry_after, delivery) = (header("retry-after"), header("webhook-delivery"));
+    let judgement = contract.judge(&Answer { status, retry_after, delivery, now_ms });
     let success = judgement.outcome == Outcome::Success;
     let reason = || {
         if let Some(words) = contract.reason("status", status) {
-            return ("status".to_owned(), words);
+            return words;
         }
         let name = reply.status.canonical_reason().unwrap_or("not a known status");
-        ("status".to_owned(), format!("the endpoint answered {status} ({name})"))
+        format!("the endpoint answered {status} ({name})")
+    };
+    let error = match (success, &reply.incomplete) {
+        (true, None) => None,
+        (true, Some(incomplete)) => Some(("incomplete_response".to_owned(), incomplete.to_string())),
+        (false, None) => Some(("status".to_owned(), reason())),
+        (false, Some(incomplete)) => Some(("status".to_owned(), format!("{}; {incomplete}", reason()))),
     };
     Ended {
-        outcome: AttemptOutcome { success, status, error: (!success).then(reason) },
+        outcome: AttemptOutcome { success, status, error },
         response: reply.body,
         judged: judgement.outcome,
         refused: judgement.overloaded || REFUSALS.contains(&status),
@@ -384,8 +454,7 @@ fn proxy(settings: &EnvironmentSettings) -> Option<ProxySettings> {
 
 fn unanswered(contract: &Contract, error: SendError) -> Ended {
     if let SendError::Proxy { pause, .. } = error {
-        let ended = Ended::failed(error.code(), error.to_string(), Outcome::Retry);
-        return Ended { real: false, elsewhere: Some(pause), ..ended };
+        return Ended::elsewhere(error.to_string(), pause);
     }
     let judged = if error.is_final() { Outcome::Fail } else { Outcome::Retry };
     let words = contract.reason(error.code(), 0);

@@ -39,7 +39,7 @@ impl Circuit {
             Some(_) => CircuitState::Slowed,
         };
         let held_until_ms = lane.asked_to_wait_until().filter(|until| *until > now_ms);
-        Circuit { state, since_ms, held_until_ms, busy: lane.running > 0 || !lane.ready.is_empty() }
+        Circuit { state, since_ms, held_until_ms, busy: lane.running > 0 || lane.has_ready() }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::line::Line;
 use crate::pace::Pace;
 use postrider_store::id::MessageId;
 use postrider_store::message::{BY_HAND, DeliveryKey, Due, Retry, SKIPPED, Scheduled};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Deliveries that wait in memory for one endpoint; more wait in the store.
 pub const READY_LIMIT: usize = 1_000;
@@ -34,6 +34,8 @@ const KEEP_MS: i64 = 30_000;
 pub struct Lane {
     pub settings: LaneSettings,
     pub ready: VecDeque<Job>,
+    /// Resends: they go before all others, and though the endpoint is held back.
+    by_hand: VecDeque<Job>,
     pub running: u32,
     pub health: Health,
     /// Waiting for its turn in the scheduler's queue.
@@ -52,8 +54,8 @@ pub struct Lane {
     pace: Pace,
     /// Until when an owned lane with limits is kept, so that the next message need not ask for it.
     keep_until: i64,
-    /// Everything in memory: ready, running, or done and not yet recorded.
-    known: HashSet<(MessageId, bool)>,
+    /// Everything in memory: ready, running, or done and not yet recorded. One may be resent several times at once.
+    known: HashMap<(MessageId, bool), u32>,
     /// The first due time of what may lie in the store.
     stored_due: Option<i64>,
     loading: Option<Loading>,
@@ -86,6 +88,7 @@ impl Lane {
         Lane {
             settings,
             ready: VecDeque::new(),
+            by_hand: VecDeque::new(),
             running: 0,
             health: Health::new(failing_since_ms),
             in_turn: false,
@@ -98,7 +101,7 @@ impl Lane {
             paused_until: 0,
             pace: Pace::default(),
             keep_until: 0,
-            known: HashSet::new(),
+            known: HashMap::new(),
             stored_due: None,
             loading: None,
             line: Line::default(),
@@ -112,17 +115,29 @@ impl Lane {
         if self.ready.len() >= READY_LIMIT {
             return Err(job);
         }
-        self.known.insert(key(job.delivery));
+        self.know(job.delivery);
         self.ready.push_back(job);
         Ok(())
     }
 
+    /// Takes a resend into memory. False: it must wait for its place in a line, or there are too many.
+    pub fn push_by_hand(&mut self, row: Scheduled, now_ms: i64) -> bool {
+        let takes = !self.is_in_line() && self.by_hand.len() < READY_LIMIT;
+        if takes {
+            self.know(row.delivery);
+            self.by_hand.push_back(Job::from_store(row, self.settings.app, now_ms));
+        }
+        takes
+    }
+
     /// The next delivery that may start now.
     pub fn start(&mut self, now_ms: i64) -> Option<Job> {
-        if !self.may_start(now_ms) {
-            return None;
-        }
-        let mut job = self.ready.pop_front()?;
+        let by_hand = self.may_start_by_hand(now_ms);
+        let mut job = match by_hand {
+            true => self.by_hand.pop_front()?,
+            false if self.may_start_next(now_ms) => self.ready.pop_front()?,
+            false => return None,
+        };
         job.gone = self.settings.gone;
         if self.skipped.remove(&job.delivery.message) {
             job.attempts = SKIPPED;
@@ -133,7 +148,9 @@ impl Lane {
             self.keep_until = now_ms + KEEP_MS;
         }
         if !self.settings.gone {
-            self.congestion.started(now_ms);
+            if !by_hand {
+                self.congestion.started(now_ms);
+            }
             if let Some(rate) = self.settings.rate {
                 self.pace.take(now_ms, rate);
             }
@@ -142,11 +159,30 @@ impl Lane {
     }
 
     pub fn may_start(&self, now_ms: i64) -> bool {
+        self.may_start_by_hand(now_ms) || self.may_start_next(now_ms)
+    }
+
+    /// Only the limits that were set for the endpoint hold back a resend, not what the endpoint asked for or shows.
+    fn may_start_by_hand(&self, now_ms: i64) -> bool {
+        !self.by_hand.is_empty()
+            && self.is_line_free()
+            && (self.settings.gone || (self.running < self.settings.max_concurrency && now_ms >= self.paced_until()))
+    }
+
+    fn may_start_next(&self, now_ms: i64) -> bool {
         let window = self.window.min(self.settings.max_concurrency);
-        if self.is_in_line() && !self.line.is_free() {
-            return false;
-        }
-        !self.ready.is_empty() && (self.settings.gone || (self.running < window && now_ms >= self.held_until(now_ms)))
+        !self.ready.is_empty()
+            && self.is_line_free()
+            && (self.settings.gone || (self.running < window && now_ms >= self.held_until(now_ms)))
+    }
+
+    fn is_line_free(&self) -> bool {
+        !self.is_in_line() || self.line.is_free()
+    }
+
+    /// Something may start sooner or later.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty() || !self.by_hand.is_empty()
     }
 
     /// Whether deliveries go one by one. What is cancelled needs no order.
@@ -155,8 +191,11 @@ impl Lane {
     }
 
     fn held_until(&self, now_ms: i64) -> i64 {
-        let paced = self.settings.rate.map_or(0, |_| self.pace.ready_at());
-        self.hold_until.max(self.paused_until).max(paced).max(self.congestion.ready_at(now_ms))
+        self.hold_until.max(self.paused_until).max(self.paced_until()).max(self.congestion.ready_at(now_ms))
+    }
+
+    fn paced_until(&self) -> i64 {
+        self.settings.rate.map_or(0, |_| self.pace.ready_at())
     }
 
     /// Until then a new lane would send earlier than this one.
@@ -234,7 +273,7 @@ impl Lane {
 
     /// An attempt is on disk; a retry lies in the store now.
     pub fn recorded(&mut self, delivery: DeliveryKey, retry: Option<Retry>) {
-        self.known.remove(&key(delivery));
+        self.forget(delivery);
         if let Some(loading) = &mut self.loading {
             loading.recorded.insert(key(delivery));
         }
@@ -276,7 +315,7 @@ impl Lane {
 
     /// A delivery is left out: it ends as soon as it gets its turn, or when its try that is under way has failed.
     pub fn skip(&mut self, message: MessageId) {
-        if self.known.contains(&(message, false)) || self.known.contains(&(message, true)) {
+        if self.known.contains_key(&(message, false)) || self.known.contains_key(&(message, true)) {
             self.skipped.insert(message);
         }
         self.line.release();
@@ -325,11 +364,9 @@ impl Lane {
         if request.ordered {
             self.page_in_order(&due.rows, &loading, now_ms);
         }
-        for row in due.rows.into_iter().filter(|_| !request.ordered) {
-            let key = key(row.delivery);
-            if !self.known.contains(&key) && !loading.recorded.contains(&key) {
-                self.known.insert(key);
-                self.ready.push_back(Job::from_store(row, self.settings.app, now_ms));
+        if !request.ordered {
+            for row in self.unknown(&due.rows, &loading) {
+                self.take(row, now_ms);
             }
         }
         // A retry or resend that was recorded meanwhile has told its own due time.
@@ -349,11 +386,7 @@ impl Lane {
         self.forget_ready();
         self.line.release();
         let mut held = false;
-        for row in rows {
-            let key = key(row.delivery);
-            if self.known.contains(&key) || loading.recorded.contains(&key) {
-                continue;
-            }
+        for row in self.unknown(rows, loading) {
             if !row.delivery.manual && row.due_ms > now_ms && !held {
                 held = true;
                 self.line.hold(row.due_ms);
@@ -361,8 +394,39 @@ impl Lane {
             }
             // What was sent by hand does not stand in line.
             if row.delivery.manual || !held {
-                self.known.insert(key);
-                self.ready.push_back(Job::from_store(*row, self.settings.app, now_ms));
+                self.take(row, now_ms);
+            }
+        }
+    }
+
+    /// What of a page is not in memory yet, as often as it is not.
+    fn unknown(&self, rows: &[Scheduled], loading: &Loading) -> Vec<Scheduled> {
+        let mut known = self.known.clone();
+        let is_unknown = |row: &&Scheduled| match known.get_mut(&key(row.delivery)) {
+            Some(times) if *times > 0 => {
+                *times -= 1;
+                false
+            }
+            _ => !loading.recorded.contains(&key(row.delivery)),
+        };
+        rows.iter().filter(is_unknown).copied().collect()
+    }
+
+    /// Takes a row of the schedule into memory.
+    fn take(&mut self, row: Scheduled, now_ms: i64) {
+        self.know(row.delivery);
+        self.ready.push_back(Job::from_store(row, self.settings.app, now_ms));
+    }
+
+    fn know(&mut self, delivery: DeliveryKey) {
+        *self.known.entry(key(delivery)).or_default() += 1;
+    }
+
+    fn forget(&mut self, delivery: DeliveryKey) {
+        if let Some(times) = self.known.get_mut(&key(delivery)) {
+            *times -= 1;
+            if *times == 0 {
+                self.known.remove(&key(delivery));
             }
         }
     }
@@ -370,9 +434,10 @@ impl Lane {
     /// When to look at this lane again, steady ms.
     pub fn next_wake(&self, now_ms: i64) -> Option<i64> {
         let held = (!self.ready.is_empty()).then_some(self.held_until(now_ms));
+        let by_hand = (!self.by_hand.is_empty()).then_some(self.paced_until());
         let due = self.stored_due.filter(|_| self.loading.is_none() && self.ready.len() < self.enough());
         let kept = (self.owned && self.keep_until > 0).then_some(self.keep_until);
-        [held, due, kept, Some(self.remembers_until())].into_iter().flatten().filter(|at| *at > now_ms).min()
+        [held, by_hand, due, kept, Some(self.remembers_until())].into_iter().flatten().filter(|at| *at > now_ms).min()
     }
 
     /// Deliveries that have waited since before `before_ms` and are in memory alone; from now on
@@ -400,9 +465,7 @@ impl Lane {
     /// Takes everything that is ready out of memory, for whoever owns the lane.
     pub fn give_up(&mut self, now_ms: i64) -> Vec<Scheduled> {
         let ready = std::mem::take(&mut self.ready);
-        for job in &ready {
-            self.known.remove(&key(job.delivery));
-        }
+        ready.iter().for_each(|job| self.forget(job.delivery));
         ready.iter().map(|job| Scheduled { delivery: job.delivery, due_ms: now_ms, attempts: job.attempts }).collect()
     }
 
@@ -413,8 +476,8 @@ impl Lane {
 
     /// What is ready lies in the store, too.
     pub fn forget_ready(&mut self) {
-        for job in self.ready.drain(..) {
-            self.known.remove(&key(job.delivery));
+        for job in std::mem::take(&mut self.ready) {
+            self.forget(job.delivery);
         }
     }
 

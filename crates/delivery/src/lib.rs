@@ -22,6 +22,7 @@ mod line;
 mod log;
 mod metrics;
 mod notice;
+mod oauth;
 mod pace;
 mod payloads;
 mod query;
@@ -30,6 +31,7 @@ mod scheduler;
 mod slots;
 mod state;
 mod tasks;
+mod tls;
 
 pub use circuit::{Circuit, CircuitState, Circuits};
 pub use compose::{Composer, Stopped, Subject};

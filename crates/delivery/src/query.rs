@@ -62,7 +62,14 @@ impl GraphQl {
             ("Authorization", self.token.as_ref().map(|token| format!("Bearer {token}"))),
         ];
         headers.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        let call = Call { url: &self.url, headers: &headers, body: Bytes::from(body), deadline: DEADLINE, proxy: None };
+        let call = Call {
+            url: &self.url,
+            headers: &headers,
+            body: Bytes::from(body),
+            tls: None,
+            proxy: None,
+            deadline: DEADLINE,
+        };
         let reply = self.egress.send(call).await.map_err(|error| unanswered(&error))?;
         if !reply.status.is_success() {
             return Err(format!("the GraphQL API answered {}", reply.status));

@@ -1,35 +1,28 @@
 //! One request, one deadline.
 
 use crate::address::AddressRules;
-use crate::clients::{Clients, HttpClient};
-use crate::connect::Parts;
+use crate::body::{self, Incomplete};
+use crate::connect::{Parts, Way};
+use crate::decode::decoded;
 use crate::error::{SendError, SetupError};
+use crate::exchange::{self, Begun};
 use crate::laggards::Laggards;
-use crate::pooled::retire;
-use crate::proxies::Proxies;
+use crate::pool::{Connection, Pool};
+use crate::profile::{TlsParts, TlsProblem, TlsProfile};
 use crate::proxy::ProxySettings;
+use crate::proxy_sets::ProxySets;
+use crate::request::Outgoing;
 use crate::resolve::Resolver;
 use crate::tls;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::capture_connection;
-use std::error::Error;
-use std::io::ErrorKind;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-use url::Url;
+use tokio::time::{Instant, timeout_at};
 
-/// Connections to one host kept open for the next request, and for how long. Many endpoints may
-/// share a host, so this is as high as attempts can be under way: opening anew costs more than waiting.
-pub const IDLE_PER_HOST: usize = 1_024;
-pub const IDLE_FOR: Duration = Duration::from_secs(30);
-/// What a response's status line and headers may take.
-pub const HEAD_LIMIT: usize = 64 << 10;
-
-/// How the room is set up.
+/// How requests are sent.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub rules: AddressRules,
@@ -39,7 +32,7 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// Response bytes that are kept; the rest is dropped unread.
     pub response_cap: usize,
-    /// How long a connection may be used for new requests after it was opened.
+    /// A connection is used for this long since it was opened, so that a name that moves is followed.
     pub connection_life: Duration,
     /// Proxies of calls that name none; they may be anywhere.
     pub proxy: ProxySettings,
@@ -49,150 +42,97 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Call<'a> {
     pub url: &'a str,
+    /// Sent in the case that they have here. Of two with the same name the later is sent.
     pub headers: &'a [(String, String)],
     pub body: Bytes,
-    /// From the name's resolution to the last byte of the response.
-    pub deadline: Duration,
+    /// The endpoint's own certificates.
+    pub tls: Option<TlsProfile>,
     /// Instead of [`Options::proxy`]; these must be at permitted addresses.
     pub proxy: Option<&'a ProxySettings>,
+    /// From the name's resolution to the last byte of the response.
+    pub deadline: Duration,
 }
 
-/// What came back.
+/// A response. What came of its body is all there is if `incomplete` says why.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// Up to the cap.
+    /// Up to the cap, decompressed.
     pub body: Bytes,
+    pub incomplete: Option<Incomplete>,
 }
 
-/// The room's door. Clones share the connections.
+/// Sends requests. Clones share the connections.
 #[derive(Clone, Debug)]
-pub struct Egress {
-    clients: Clients,
+pub struct Egress(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    pool: Pool,
+    proxies: ProxySets,
     response_cap: usize,
 }
 
 impl Egress {
     pub fn new(options: Options) -> Result<Egress, SetupError> {
+        let verifier = tls::verifier(options.ca_file.as_deref())?;
+        let tls = tls::client_config(verifier.clone(), None).map_err(|error| SetupError::Tls(error.to_string()))?;
+        let proxies = ProxySets::new(&options.proxy, options.rules.clone()).map_err(SetupError::Proxy)?;
         let parts = Parts {
             resolver: Resolver::new(options.dns)?,
             rules: options.rules,
-            tls: tls::config(options.ca_file.as_deref())?,
+            verifier,
+            tls,
             laggards: Laggards::default(),
         };
-        let proxies = Proxies::new(&options.proxy, Proxies::anywhere()).map_err(SetupError::Proxy)?;
-        let clients = Clients::new(parts, proxies, options.connection_life);
-        Ok(Egress { clients, response_cap: options.response_cap })
+        let pool = Pool::new(options.connection_life);
+        Ok(Egress(Arc::new(Inner { parts, pool, proxies, response_cap: options.response_cap })))
     }
 
-    /// Sends the request and reads the response. Never follows a redirect, never tries twice.
+    /// Makes certificates of an endpoint's own ready for [`Call::tls`].
+    pub fn tls_profile(&self, parts: TlsParts<'_>) -> Result<TlsProfile, TlsProblem> {
+        TlsProfile::new(parts, &self.0.parts.verifier)
+    }
+
+    /// Sends the request and reads the response. Never follows a redirect.
+    ///
+    /// Sends it twice only if a connection that had served another request is closed without a byte of a response: the
+    /// receiver closed it while it was idle. The second time is on a new connection.
     pub async fn send(&self, call: Call<'_>) -> Result<Reply, SendError> {
-        let deadline = call.deadline;
-        let client = self.clients.of(call.proxy)?;
-        let request = build(call)?;
-        match tokio::time::timeout(deadline, self.exchange(&client, request)).await {
-            Ok(result) => result,
-            Err(_) => Err(SendError::Timeout { seconds: deadline.as_secs() }),
-        }
+        let ends = Instant::now() + call.deadline;
+        let way = Way { tls: call.tls, proxies: self.0.proxies.of(call.proxy)? };
+        let outgoing = Outgoing::new(call.url, way, call.headers, call.body)?;
+        let late = |_| Err(SendError::Timeout { seconds: call.deadline.as_secs() });
+        let (connection, begun) = timeout_at(ends, self.begin(&outgoing)).await.unwrap_or_else(late)?;
+        Ok(self.finish(outgoing, connection, begun, ends).await)
     }
 
-    async fn exchange(&self, client: &HttpClient, mut request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
-        let connection = capture_connection(&mut request);
-        let response = client.request(request).await.map_err(|error| classify(&error))?;
-        retire(&response, &connection);
-        let (head, body) = response.into_parts();
-        let body = read(body, self.response_cap).await?;
-        Ok(Reply { status: head.status, headers: head.headers, body })
-    }
-}
-
-fn build(call: Call<'_>) -> Result<Request<Full<Bytes>>, SendError> {
-    let fail = |reason: String| SendError::Url { reason };
-    let mut url = Url::parse(call.url).map_err(|error| fail(error.to_string()))?;
-    let authorization = basic_auth(&url);
-    // Neither belongs on the wire.
-    url.set_fragment(None);
-    let _ = url.set_username("").and_then(|()| url.set_password(None));
-    let mut request =
-        Request::post(url.as_str()).body(Full::new(call.body)).map_err(|error| fail(error.to_string()))?;
-    let headers = request.headers_mut();
-    if let Some(value) = authorization {
-        headers.insert(header::AUTHORIZATION, value);
-    }
-    for (name, value) in call.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| fail(format!("bad header name {name:?}")))?;
-        let value =
-            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| fail(format!("bad value for header {name}")))?;
-        headers.insert(name, value);
-    }
-    Ok(request)
-}
-
-/// A user and password in the URL become a header, as every HTTP client does it.
-fn basic_auth(url: &Url) -> Option<HeaderValue> {
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
-    }
-    let decode = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
-    let pair = [decode(url.username()), b":".to_vec(), decode(url.password().unwrap_or_default())].concat();
-    let mut value = HeaderValue::try_from(format!("Basic {}", base64(&pair))).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
-/// Reads up to `cap` bytes; what is beyond is never read, and the connection goes with it.
-async fn read(mut body: Incoming, cap: usize) -> Result<Bytes, SendError> {
-    let mut kept = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| classify(&error))?;
-        if let Some(data) = frame.data_ref() {
-            let room = cap - kept.len();
-            kept.extend_from_slice(&data[..data.len().min(room)]);
-            if data.len() > room {
-                break;
+    /// Until the response's head is here.
+    async fn begin(&self, outgoing: &Outgoing) -> Result<(Connection, Begun), SendError> {
+        let Inner { parts, pool, .. } = &*self.0;
+        if let Some(mut connection) = pool.take(&outgoing.target) {
+            match exchange::begin(&mut connection.stream, outgoing).await {
+                Ok(begun) => return Ok((connection, begun)),
+                Err(failure) if failure.is_stale() => {}
+                Err(failure) => return Err(failure.error),
             }
         }
+        // Boxed, so that what it takes to connect is not kept while the response is awaited.
+        let mut connection = pool.opened(Box::pin(parts.connect(&outgoing.target)).await?);
+        let begun = exchange::begin(&mut connection.stream, outgoing).await;
+        begun.map(|begun| (connection, begun)).map_err(|failure| failure.error)
     }
-    Ok(kept.freeze())
-}
 
-/// Walks from the outer error to its causes until one says what happened.
-fn classify(error: &(dyn Error + 'static)) -> SendError {
-    let mut next = Some(error);
-    let mut last = error.to_string();
-    while let Some(error) = next {
-        last = error.to_string();
-        if let Some(known) = error.downcast_ref::<SendError>() {
-            return known.clone();
+    /// Whatever becomes of the body: the status has come.
+    async fn finish(&self, outgoing: Outgoing, mut connection: Connection, begun: Begun, ends: Instant) -> Reply {
+        let Begun { head, rest, sent } = begun;
+        let read = body::read(&mut connection.stream, (head.framing, rest), self.0.response_cap, ends).await;
+        if sent && head.keep_alive && read.is_at_end {
+            self.0.pool.put(outgoing.target, connection);
         }
-        if let Some(error) = error.downcast_ref::<hyper::Error>()
-            && (error.is_incomplete_message() || error.is_closed() || error.is_canceled())
-        {
-            return SendError::Reset { reason: last };
-        }
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            if let Some(known) = error.get_ref().and_then(|inner| inner.downcast_ref::<SendError>()) {
-                return known.clone();
-            }
-            let reset = matches!(
-                error.kind(),
-                ErrorKind::ConnectionReset
-                    | ErrorKind::ConnectionAborted
-                    | ErrorKind::BrokenPipe
-                    | ErrorKind::UnexpectedEof
-                    | ErrorKind::NotConnected
-            );
-            if reset {
-                return SendError::Reset { reason: last };
-            }
-        }
-        next = error.source();
+        let (body, incomplete) = decoded(&head.headers, read, self.0.response_cap);
+        Reply { status: head.status, headers: head.headers, body, incomplete }
     }
-    SendError::Protocol { reason: last }
 }

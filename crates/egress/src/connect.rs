@@ -4,12 +4,14 @@ use crate::address::AddressRules;
 use crate::client_certificate::noticing;
 use crate::error::SendError;
 use crate::laggards::Laggards;
+use crate::profile::TlsProfile;
 use crate::proxies::{Proxies, Proxy};
 use crate::race::Race;
 use crate::resolve::{Lookup, Resolver};
 use crate::stream::{Secure, Stream};
 use crate::tls_words;
 use crate::tunnel::{self, TunnelError};
+use crate::verifier::Verifier;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +20,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
+use url::Url;
 
 /// Addresses of one name that a proxy is asked for.
 const TRIES_THROUGH_PROXY: usize = 4;
@@ -25,9 +28,12 @@ const TRIES_THROUGH_PROXY: usize = 4;
 const REACH_PROXY: Duration = Duration::from_secs(3);
 
 /// What it takes to open a connection.
+#[derive(Debug)]
 pub struct Parts {
     pub resolver: Resolver,
     pub rules: AddressRules,
+    pub verifier: Arc<Verifier>,
+    /// Where the target has no profile of its own.
     pub tls: Arc<ClientConfig>,
     pub laggards: Laggards,
 }
@@ -39,12 +45,30 @@ pub struct Target {
     /// A name or an address, which has no brackets.
     pub host: String,
     pub port: u16,
+    /// Connections are shared only among targets with the same.
+    pub way: Way,
+}
+
+/// How a target is connected to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Way {
+    /// The target's own certificates.
+    pub tls: Option<TlsProfile>,
+    pub proxies: Proxies,
+}
+
+impl Target {
+    /// `None`: the URL names no host.
+    pub fn of(url: &Url, way: Way) -> Option<Target> {
+        let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Some(Target { secure: url.scheme() == "https", host, port: url.port_or_known_default()?, way })
+    }
 }
 
 impl Parts {
     /// Opens a connection to an address that the rules allow, through a proxy if there is one for it.
-    pub async fn connect(&self, target: &Target, proxies: &Proxies) -> Result<Stream, SendError> {
-        let tcp = match proxies.of(target) {
+    pub async fn connect(&self, target: &Target) -> Result<Stream, SendError> {
+        let tcp = match target.way.proxies.of(target) {
             None => self.reach(&target.host, target.port, &self.rules).await?,
             Some(proxy) => self.reach_through(proxy, target).await?,
         };
@@ -53,16 +77,17 @@ impl Parts {
         if !target.secure {
             return Ok(Stream::Plain(tcp));
         }
-        self.secure(&target.host, tcp).await
+        self.secure(target, tcp).await
     }
 
-    async fn secure(&self, host: &str, tcp: TcpStream) -> Result<Stream, SendError> {
+    async fn secure(&self, Target { host, way, .. }: &Target, tcp: TcpStream) -> Result<Stream, SendError> {
+        let config = way.tls.as_ref().map_or(&self.tls, TlsProfile::config).clone();
         let fail = |reason: String| SendError::Tls { host: host.to_owned(), reason };
-        let name = ServerName::try_from(host.to_owned())
+        let name = ServerName::try_from(host.clone())
             .map_err(|_| fail("this is not a name that a certificate can have".to_owned()))?;
-        let (tls, asked) = noticing(TlsConnector::from(self.tls.clone()).connect(name, tcp)).await;
-        let tls = tls.map_err(|error| fail(tls_words::words(&error, host, asked)))?;
-        Ok(Stream::Tls(Box::new(Secure::new(tls, host, asked))))
+        let (tls, certificate) = noticing(TlsConnector::from(config).connect(name, tcp)).await;
+        let tls = tls.map_err(|error| fail(tls_words::words(&error, host, certificate)))?;
+        Ok(Stream::Tls(Box::new(Secure::new(tls, host, certificate))))
     }
 
     /// Connects while the name is still being looked up, so that no address waits for the slowest answer.

@@ -15,11 +15,11 @@ pub enum SendError {
     Connect { host: String, reason: String },
     #[error("no TLS with {host}: {reason}")]
     Tls { host: String, reason: String },
-    #[error("no complete response within {seconds} s")]
+    #[error("no response within {seconds} s")]
     Timeout { seconds: u64 },
-    #[error("the connection was closed before a complete response: {reason}")]
+    #[error("the connection was closed before a response: {reason}")]
     Reset { reason: String },
-    #[error("what came back is not HTTP: {reason}")]
+    #[error("the response is not HTTP: {reason}")]
     Protocol { reason: String },
     /// What stands between us and every endpoint failed: no fault of the endpoint. Deliveries pause for a moment.
     #[error("the provider's proxy {reason}")]

@@ -10,17 +10,24 @@
 //! It knows nothing of messages, endpoints or contracts, and decides no retry.
 
 mod address;
+mod body;
+mod chunked;
 mod client;
 mod client_certificate;
-mod clients;
 mod connect;
+mod decode;
 mod error;
+mod exchange;
+mod head;
 mod laggards;
 mod mail;
-mod pooled;
+mod pool;
+mod profile;
 mod proxies;
 mod proxy;
+mod proxy_sets;
 mod race;
+mod request;
 mod resolve;
 mod stream;
 mod system_files;
@@ -30,7 +37,9 @@ mod tunnel;
 mod verifier;
 
 pub use address::AddressRules;
+pub use body::Incomplete;
 pub use client::{Call, Egress, Options, Reply};
 pub use error::{SendError, SetupError};
 pub use mail::{Mail, MailError, MailSetupError, Mailer};
+pub use profile::{TlsParts, TlsProblem, TlsProfile};
 pub use proxy::{ProxySettings, ProxyUrl};

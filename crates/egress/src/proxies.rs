@@ -4,8 +4,9 @@ use crate::address::AddressRules;
 use crate::connect::Target;
 use crate::error::SendError;
 use crate::proxy::{Exceptions, ProxySettings, ProxyUrl};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,8 +16,14 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// The proxies of one setting.
-pub struct Proxies {
+/// The proxies of one setting. Clones are the same; others are not, whatever their settings.
+#[derive(Clone, Debug)]
+pub struct Proxies(Arc<Set>);
+
+#[derive(Debug)]
+struct Set {
+    /// Of this process.
+    number: u64,
     http: Option<Proxy>,
     https: Option<Proxy>,
     except: Exceptions,
@@ -29,22 +36,36 @@ impl Proxies {
             url.as_ref().map(|url| Ok(Proxy::new(ProxyUrl::parse(url)?, rules.clone()))).transpose()
         };
         let except = Exceptions::new(&settings.except);
-        Ok(Proxies { http: proxy(&settings.http)?, https: proxy(&settings.https)?, except })
-    }
-
-    /// Where an operator may name anything.
-    pub fn anywhere() -> AddressRules {
-        AddressRules::new(vec![IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())])
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Proxies(Arc::new(Set { number, http: proxy(&settings.http)?, https: proxy(&settings.https)?, except })))
     }
 
     /// The proxy for `target`; `None`: it is connected to directly.
     pub fn of(&self, target: &Target) -> Option<&Proxy> {
-        let proxy = if target.secure { self.https.as_ref() } else { self.http.as_ref() };
-        proxy.filter(|_| !self.except.contain(&target.host))
+        let set = &self.0;
+        let proxy = if target.secure { set.https.as_ref() } else { set.http.as_ref() };
+        proxy.filter(|_| !set.except.contain(&target.host))
+    }
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+impl PartialEq for Proxies {
+    fn eq(&self, other: &Proxies) -> bool {
+        self.0.number == other.0.number
+    }
+}
+
+impl Eq for Proxies {}
+
+impl Hash for Proxies {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.number.hash(state);
     }
 }
 
 /// One proxy.
+#[derive(Debug)]
 pub struct Proxy {
     pub url: ProxyUrl,
     /// Where it may be.

@@ -117,6 +117,7 @@ impl fmt::Display for ProxyUrl {
 }
 
 /// What goes without a proxy.
+#[derive(Debug)]
 pub struct Exceptions(Matcher);
 
 impl Exceptions {

@@ -1,5 +1,6 @@
 //! A connection, with or without TLS.
 
+use crate::client_certificate::ClientCertificate;
 use crate::error::SendError;
 use crate::tls_words;
 use std::io::{self, ErrorKind};
@@ -9,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+#[derive(Debug)]
 pub enum Stream {
     Plain(TcpStream),
     Tls(Box<Secure>),
@@ -16,25 +18,31 @@ pub enum Stream {
 
 /// A TLS connection whose errors say what is wrong: with TLS 1.3 a server that requires a client certificate says so
 /// only when the client first reads, or just closes the connection. Such an error holds a [`SendError`].
+#[derive(Debug)]
 pub struct Secure {
     tls: TlsStream<TcpStream>,
     host: Box<str>,
-    /// The server asked for a client certificate, and nothing was read yet.
-    may_require_certificate: bool,
+    /// What the server asked for; nothing, as soon as something was read.
+    certificate: ClientCertificate,
 }
 
 impl Secure {
-    /// `asked`: the server asked for a client certificate in the handshake.
-    pub fn new(tls: TlsStream<TcpStream>, host: &str, asked: bool) -> Secure {
-        Secure { tls, host: host.into(), may_require_certificate: asked }
+    /// `certificate`: what the server asked for in the handshake.
+    pub fn new(tls: TlsStream<TcpStream>, host: &str, certificate: ClientCertificate) -> Secure {
+        Secure { tls, host: host.into(), certificate }
+    }
+
+    /// The server may yet say that it does not take this client.
+    fn may_refuse_client(&self) -> bool {
+        self.certificate != ClientCertificate::NotAsked
     }
 
     fn explained(&self, error: io::Error) -> io::Error {
         let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
-        if !is_tls && !self.may_require_certificate {
+        if !is_tls && !self.may_refuse_client() {
             return error;
         }
-        let reason = tls_words::words(&error, &self.host, self.may_require_certificate);
+        let reason = tls_words::words(&error, &self.host, self.certificate);
         io::Error::new(error.kind(), SendError::Tls { host: self.host.to_string(), reason })
     }
 }
@@ -44,10 +52,10 @@ impl AsyncRead for Secure {
         let before = buf.filled().len();
         match ready!(Pin::new(&mut self.tls).poll_read(cx, buf)) {
             Ok(()) if buf.filled().len() > before => {
-                self.may_require_certificate = false;
+                self.certificate = ClientCertificate::NotAsked;
                 Poll::Ready(Ok(()))
             }
-            Ok(()) if self.may_require_certificate => Poll::Ready(Err(self.explained(ErrorKind::UnexpectedEof.into()))),
+            Ok(()) if self.may_refuse_client() => Poll::Ready(Err(self.explained(ErrorKind::UnexpectedEof.into()))),
             Ok(()) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(self.explained(error))),
         }

@@ -3,7 +3,7 @@
 use crate::client_certificate::Noticing;
 use crate::error::SetupError;
 use crate::verifier::Verifier;
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -27,14 +27,23 @@ pub struct ClientIdentity {
 }
 
 impl Roots {
-    /// The system's authorities; where there are none, Mozilla's, which are built in.
+    /// The system's authorities; where there are none, those that are built in.
     pub fn system() -> Roots {
         let mut authorities = RootCertStore::empty();
         authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if authorities.is_empty() {
-            authorities.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
+        if authorities.is_empty() { Roots::built_in() } else { Roots { authorities, exact: vec![] } }
+    }
+
+    /// Mozilla's authorities.
+    pub fn built_in() -> Roots {
+        let mut authorities = RootCertStore::empty();
+        authorities.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         Roots { authorities, exact: vec![] }
+    }
+
+    /// Trusts nothing yet.
+    pub fn none() -> Roots {
+        Roots { authorities: RootCertStore::empty(), exact: vec![] }
     }
 
     /// Adds all certificates of a PEM text. The error says what is wrong with it.
@@ -53,29 +62,32 @@ impl Roots {
             _ => Ok(()),
         }
     }
+
+    pub fn verifier(self) -> Result<Arc<Verifier>, VerifierBuilderError> {
+        let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+        let authorities = WebPkiServerVerifier::builder_with_provider(self.authorities.into(), provider).build()?;
+        Ok(Arc::new(Verifier { authorities, exact: self.exact }))
+    }
 }
 
-/// Trusts the system's roots and those in `ca_file`, and shows no identity.
-pub fn config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, SetupError> {
+/// Trusts the system's roots and those in `ca_file`.
+pub fn verifier(ca_file: Option<&Path>) -> Result<Arc<Verifier>, SetupError> {
     let mut roots = Roots::system();
     if let Some(file) = ca_file {
         let fail = |reason: String| SetupError::CaFile { file: file.display().to_string(), reason };
         let pem = std::fs::read(file).map_err(|error| fail(error.to_string()))?;
         roots.add_pem(&pem).map_err(fail)?;
     }
-    client_config(roots, None).map_err(|error| SetupError::Tls(error.to_string()))
+    roots.verifier().map_err(|error| SetupError::Tls(error.to_string()))
 }
 
-/// A configuration for connections that trust `roots` and show `identity`. One serves any number of connections, which
-/// resume each other's sessions.
+/// A configuration for connections that trust what `verifier` trusts, and show `identity`. One serves any number of
+/// connections, which resume each other's sessions.
 pub fn client_config(
-    roots: Roots,
+    verifier: Arc<Verifier>,
     identity: Option<ClientIdentity>,
-) -> Result<Arc<ClientConfig>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
-    let authorities =
-        WebPkiServerVerifier::builder_with_provider(roots.authorities.into(), provider.clone()).build()?;
-    let verifier = Arc::new(Verifier { authorities, exact: roots.exact });
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()

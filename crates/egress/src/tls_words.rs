@@ -1,5 +1,6 @@
 //! Why there is no TLS connection, in words for the people who run the server.
 
+use crate::client_certificate::ClientCertificate;
 use crate::verifier::is_authority;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
@@ -12,11 +13,15 @@ const NAMES: usize = 5;
 /// A server asked for a client certificate, and the handshake failed or the connection ended without an answer.
 pub const NO_CLIENT_CERTIFICATE: &str = "the server requires a client certificate";
 
-/// Why a handshake with `host` failed. `asked`: the server asked for a client certificate.
-pub fn words(error: &io::Error, host: &str, asked: bool) -> String {
+/// It got one, and the handshake failed or the connection ended all the same.
+pub const CLIENT_CERTIFICATE_REFUSED: &str = "the server does not accept the client certificate";
+
+/// Why a handshake with `host` failed. `client`: what the server asked for.
+pub fn words(error: &io::Error, host: &str, client: ClientCertificate) -> String {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(Error::InvalidCertificate(error)) => certificate(error, host),
-        Some(_) | None if asked => NO_CLIENT_CERTIFICATE.to_owned(),
+        Some(_) | None if client == ClientCertificate::Missing => NO_CLIENT_CERTIFICATE.to_owned(),
+        Some(_) | None if client == ClientCertificate::Shown => CLIENT_CERTIFICATE_REFUSED.to_owned(),
         Some(error) => protocol(error),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             "the server closed the connection during the handshake".into()

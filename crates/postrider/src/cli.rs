@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::commands::{attempts, contract, dev, doctor, import, key, messages, migrate, portal, send};
+use crate::commands::{attempts, contract, dev, doctor, endpoint, import, key, messages, migrate, portal, send};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -27,6 +27,8 @@ pub enum Command {
     Key(key::KeyArgs),
     /// Make a link with which a customer looks after its own endpoints
     Portal(portal::PortalArgs),
+    /// Set how connections to an endpoint are secured: client certificate, authorities, OAuth
+    Endpoint(endpoint::EndpointArgs),
     /// Send a message to an application's endpoints
     Send(send::SendArgs),
     /// List an application's messages, the newest first

@@ -2,7 +2,6 @@
 
 use crate::config::{CONNECTION_SECONDS, Config, GraphQlConfig};
 use crate::keys::{KeyError, check_api_key};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postrider_accept::{Accept, AcceptMetrics, Compute, FIRST_ENV, MadeKey, Refusal, Rules, Workers};
 use postrider_api::{Api, Limits, Listener, serve};
 use postrider_clock::Clock;
@@ -200,7 +199,7 @@ fn attempts_at_once() -> usize {
 /// The operator's GraphQL API, wherever it is: what the operator names is allowed, for this purpose alone.
 fn graphql(config: GraphQlConfig) -> Result<GraphQl, SetupError> {
     let egress = Egress::new(postrider_egress::Options {
-        rules: AddressRules::new(vec![IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())]),
+        rules: AddressRules::anywhere(),
         dns: config.dns,
         ca_file: config.ca_file,
         response_cap: QUERY_CAP,

@@ -7,6 +7,7 @@ use postrider_testkit::process::Serve;
 use postrider_testkit::receiver::{Answer, Receiver};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const KILLS: usize = 20;
@@ -199,4 +200,33 @@ async fn a_line_keeps_its_order_whatever_dies() {
     let failed = (0..requests).filter(|n| n % 5 == 2).count();
     assert!(requests - failed <= 200 + kills, "{requests} requests, {failed} of them answered 500");
     println!("200 messages in order, {kills} kills, {requests} requests");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resends_of_one_message_are_as_many_requests_though_the_server_dies() {
+    let data = TempDir::new().unwrap();
+    let serve = Serve::new(env!("CARGO_BIN_EXE_postrider"), data.path());
+    let server = serve.start().await;
+    let receiver = Receiver::start().await;
+    let client = &server.client;
+    let acme = client.application().await;
+    let endpoint = client.endpoint(&acme, json!({"url": receiver.url("/first"), "timeoutSeconds": 30})).await;
+    let message = client.send(&acme, "a", json!({})).await;
+    client.wait_for_attempts(&acme, &message, 1).await;
+    // They are under way, and nothing is recorded of them.
+    let path = format!("/api/v1/app/{acme}/endpoint/{endpoint}");
+    receiver.answer("/slow", Answer::status(200).delay(Duration::from_secs(60)));
+    client.patch(&path, json!({"url": receiver.url("/slow")})).await.expect(200);
+    let resend = format!("/api/v1/app/{acme}/msg/{message}/endpoint/{endpoint}/resend");
+    for _ in 0..3 {
+        client.post(&resend, json!({})).await.expect(202);
+    }
+    receiver.wait_for("/slow", 3).await;
+    client.patch(&path, json!({"url": receiver.url("/again")})).await.expect(200);
+    server.kill();
+    serve.check_deliveries().await;
+    let server = serve.start().await;
+    receiver.wait_for("/again", 3).await;
+    let attempts = server.client.wait_for_attempts(&acme, &message, 4).await;
+    assert_eq!(attempts.iter().filter(|attempt| attempt["triggerType"] == 1).count(), 3, "{attempts:?}");
 }

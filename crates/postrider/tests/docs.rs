@@ -2,7 +2,7 @@
 //! the page says.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use postrider_testkit::certs::Identity;
+use postrider_testkit::certs::{Identity, self_signed};
 use postrider_testkit::dns::Dns;
 use postrider_testkit::foreign::Running;
 use postrider_testkit::packages::installed;
@@ -143,6 +143,36 @@ async fn the_commands_about_proxies_on_the_page_about_networks_do_what_they_say(
     client.send(&acme, "a", json!({})).await;
     receiver.wait_for("/hook", 2).await;
     assert!(socks.log().contains(&asked), "{}", socks.log());
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_about_networks_secure_an_endpoint() {
+    let page = include_str!("../../../docs/networks.md");
+    let dir = TempDir::new().unwrap();
+    let process = Serve::embedded(BINARY, &dir.path().join("data")).start().await;
+    process.client.post("/api/v1/app", json!({"name": "Acme", "uid": "acme"})).await.expect(201);
+    process.client.endpoint("acme", json!({"url": "https://hook.test/", "uid": "main"})).await;
+    let identity = self_signed("postrider.test");
+    let files = [
+        ("client.pem", identity.chain_pem()),
+        ("client-key.pem", identity.key_pem()),
+        ("authority.pem", identity.chain_pem()),
+        ("client-secret.txt", "secret"),
+    ];
+    files.iter().for_each(|(name, text)| std::fs::write(dir.path().join(name), text).unwrap());
+    let blocks: Vec<&str> = page.split("```sh\n").filter(|block| block.starts_with("postrider endpoint ")).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let command = block.split("```").next().unwrap().replace("postrider ", &format!("{BINARY} "));
+        let mut bash = Command::new("bash");
+        bash.args(["-ec", &command]).current_dir(dir.path()).env("POSTRIDER_URL", &process.client.url);
+        let output = bash.env("POSTRIDER_TOKEN", &process.client.key).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let tls = process.client.get("/api/v1/app/acme/endpoint/main/tls").await.expect(200);
+    assert_eq!(tls["clientCertificate"], identity.chain_pem());
+    let oauth = process.client.get("/api/v1/app/acme/endpoint/main/oauth").await.expect(200);
+    assert_eq!(oauth["scopes"], json!(["hooks"]));
 }
 
 #[test]

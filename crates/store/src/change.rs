@@ -61,11 +61,13 @@ pub enum Change {
     ForgetTokens {
         before_ms: i64,
     },
-    /// Send a message to an endpoint again, now.
+    /// Send a message to an endpoint again, now: one request for each of these.
     Resend {
         message: MessageId,
         endpoint: EndpointId,
         due_ms: i64,
+        /// By the node that commits this, whoever works on the endpoint's schedule.
+        at_once: bool,
     },
     CreateTask(Task),
     /// A slice of a job: it is at `row.cursor` now, was at `based_on`, and this is done.

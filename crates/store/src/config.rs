@@ -165,12 +165,58 @@ pub struct Identity {
     pub organization: Option<String>,
 }
 
-/// The secret in force and those still honoured after a rotation.
+/// What of an endpoint is encrypted at rest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointSecrets {
+    /// The secret in force and those still honoured after a rotation.
     pub current: Option<Secret>,
     pub old: Vec<OldSecret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<EndpointTls>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<OAuthClient>,
+}
+
+/// How connections to an endpoint are secured, beside what holds for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointTls {
+    pub client: Option<ClientCertificate>,
+    /// PEM: the authorities that the endpoint's certificate may come from, instead of those of the system.
+    pub authorities: Option<String>,
+}
+
+/// What a connection shows of itself to a server that asks for a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCertificate {
+    /// PEM, the client's own certificate first.
+    pub chain: String,
+    /// PEM.
+    pub key: Secret,
+}
+
+/// Where access tokens for an endpoint come from: the client credentials grant of OAuth 2.0 (RFC 6749, section 4.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OAuthClient {
+    pub token_url: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub scopes: Vec<String>,
+    /// Some servers want to know whom the token is for.
+    pub audience: Option<String>,
+    pub authentication: ClientAuthentication,
+}
+
+/// How a client shows a token server who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`: a header.
+    #[default]
+    Basic,
+    /// `client_secret_post`: fields of the request.
+    Post,
 }
 
 /// A rotated secret that still signs until its time is over.

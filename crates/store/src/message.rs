@@ -145,7 +145,8 @@ pub struct AttemptOutcome {
     pub success: bool,
     /// HTTP status, 0 when there was no response.
     pub status: u16,
-    /// A stable code (`dns`, `timeout`, …) and the reason in words, of a failure.
+    /// A stable code (`dns`, `timeout`, …) and the reason in words, of a failure; of a success, why not all of the
+    /// response came (`incomplete_response`).
     pub error: Option<(String, String)>,
 }
 

@@ -22,4 +22,5 @@ pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod receiver;
+pub mod script;
 pub mod skip;

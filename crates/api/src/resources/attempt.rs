@@ -31,11 +31,11 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(resend))
 }
 
-/// Why an attempt failed: a stable code, and words for people.
+/// Why an attempt failed, or why not all of the response to a successful one came: a stable code, and words for people.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AttemptErrorOut {
-    /// `dns`, `refused_address`, `connect`, `tls`, `timeout`, `reset`, `protocol`, `status`, `proxy`, `template`, `query`
-    /// or `cancelled`.
+    /// `dns`, `refused_address`, `connect`, `tls`, `timeout`, `reset`, `protocol`, `status`, `template`, `query`, `oauth`,
+    /// `proxy` or `cancelled`; of a success `incomplete_response`.
     pub code: String,
     pub message: String,
 }

@@ -9,8 +9,10 @@ mod endpoint_error;
 mod endpoint_form;
 mod endpoint_headers;
 mod endpoint_log;
+mod endpoint_oauth;
 mod endpoint_secret;
 mod endpoint_stats;
+mod endpoint_tls;
 mod environment;
 mod environment_copy;
 mod event_type;
@@ -54,6 +56,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(endpoint::routes())
         .merge(endpoint_secret::routes())
         .merge(endpoint_headers::routes())
+        .merge(endpoint_oauth::routes())
+        .merge(endpoint_tls::routes())
         .merge(event_type::routes())
         .merge(event_type_import::routes())
         .merge(schema::routes())

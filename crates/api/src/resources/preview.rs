@@ -38,11 +38,15 @@ pub struct EndpointPreviewIn<'a> {
 
 /// A POST, signed as of now.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct EndpointPreviewOut {
     #[schema(format = "uri")]
     pub url: String,
     pub headers: BTreeMap<String, String>,
     pub body: String,
+    /// PEM: shown to a server that asks for a certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
 }
 
 /// Preview Endpoint
@@ -95,9 +99,15 @@ async fn preview(
     let subject = Subject { app: &entry, endpoint: &endpoint, message: &message, kept: &kept, attempt: 1, now_ms };
     let request = api.composer.compose(subject).await;
     let request = request.map_err(|stopped| makes_none(stopped.to_string()))?;
+    let mut headers: BTreeMap<String, String> = request.headers.into_iter().collect();
+    if let Some(client) = &endpoint.secrets.oauth {
+        headers.retain(|name, _| !name.eq_ignore_ascii_case("authorization"));
+        headers.insert("Authorization".to_owned(), format!("Bearer <token of {}>", client.token_url));
+    }
     Ok(Json(EndpointPreviewOut {
         url: endpoint.settings.url.clone(),
-        headers: request.headers.into_iter().collect(),
+        headers,
         body: String::from_utf8_lossy(&request.body).into_owned(),
+        client_certificate: endpoint.secrets.tls.clone().and_then(|tls| tls.client).map(|client| client.chain),
     }))
 }

@@ -1,5 +1,6 @@
 //! What a tenant does to the server, with its portal token.
 
+use super::elsewhere::Elsewhere;
 use crate::api::Api;
 use crate::failure::Failure;
 use serde_json::{Value, json};
@@ -87,7 +88,7 @@ impl Attack {
         Ok(())
     }
 
-    pub async fn begin(self, attacker: &Attacker) -> Result<Attacking, Failure> {
+    pub async fn begin(self, attacker: &Attacker, elsewhere: &Elsewhere) -> Result<Attacking, Failure> {
         let mut attacking = Attacking::default();
         match self {
             Attack::Uploads => {
@@ -107,12 +108,13 @@ impl Attack {
                 for _ in 0..SENDERS {
                     let (api, path) = (attacker.provider.clone(), attacker.path("msg"));
                     let payload = json!({"text": "x".repeat(SEARCHED_BYTES)});
-                    attacking.tasks.spawn(async move {
+                    let sending = async move {
                         loop {
                             let message = json!({"eventType": "bench.large", "payload": payload});
                             let _ = api.post(&path, message).await;
                         }
-                    });
+                    };
+                    attacking.tasks.spawn_on(sending, elsewhere.handle());
                 }
             }
             Attack::Connections => {
@@ -127,12 +129,13 @@ impl Attack {
             Attack::Hanging => {
                 let listener = TcpListener::bind("127.0.0.1:0").await?;
                 let address = listener.local_addr()?;
-                attacking.tasks.spawn(async move {
+                let hanging = async move {
                     let mut held = Vec::new();
                     while let Ok((stream, _)) = listener.accept().await {
                         held.push(stream);
                     }
-                });
+                };
+                attacking.tasks.spawn_on(hanging, elsewhere.handle());
                 for n in 0..HANGING {
                     let endpoint = json!({"url": format!("http://{address}/{n}")});
                     attacker.token.post(&attacker.path("endpoint"), endpoint).await?;

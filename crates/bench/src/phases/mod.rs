@@ -3,6 +3,7 @@
 mod attacks;
 mod batch;
 mod direct;
+mod elsewhere;
 mod fanout;
 mod latency;
 mod lists;

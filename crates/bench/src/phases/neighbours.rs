@@ -2,6 +2,7 @@
 
 use super::Bench;
 use super::attacks::{Attack, Attacker};
+use super::elsewhere::Elsewhere;
 use crate::api::Api;
 use crate::clock::now_ns;
 use crate::database::Database;
@@ -23,14 +24,15 @@ const SETTLE: Duration = Duration::from_secs(5);
 
 /// Each attack on a server of its own.
 pub async fn measure(bench: &Bench<'_>) -> Result<Neighbours, Failure> {
+    let elsewhere = Elsewhere::start()?;
     let mut attacks = Vec::new();
     for attack in Attack::ALL {
-        attacks.push(one(bench, attack).await?);
+        attacks.push(one(bench, attack, &elsewhere).await?);
     }
     Ok(Neighbours { sends: SENDS, attacks })
 }
 
-async fn one(bench: &Bench<'_>, attack: Attack) -> Result<Attacked, Failure> {
+async fn one(bench: &Bench<'_>, attack: Attack, elsewhere: &Elsewhere) -> Result<Attacked, Failure> {
     let scratch = bench.scratch()?;
     let database = bench.database().await?;
     let url = database.as_ref().map(Database::url);
@@ -42,7 +44,7 @@ async fn one(bench: &Bench<'_>, attack: Attack) -> Result<Attacked, Failure> {
     let attacker = Attacker { provider: api.clone(), token, app };
     attack.prepare(&attacker).await?;
     let (before, _) = sends(&api, &neighbour).await;
-    let attacking = attack.begin(&attacker).await?;
+    let attacking = attack.begin(&attacker, elsewhere).await?;
     let (during, failed) = sends(&api, &neighbour).await;
     tokio::time::sleep(SETTLE).await;
     server.check()?;

@@ -6,7 +6,7 @@ use crate::lane::Lane;
 use crate::lane_settings::lane_settings;
 use postrider_store::config::{Application, Change};
 use postrider_store::id::EndpointId;
-use postrider_store::message::DeliveryKey;
+use postrider_store::message::{DeliveryKey, Scheduled};
 use postrider_store::task::Work;
 
 impl Scheduler {
@@ -14,8 +14,14 @@ impl Scheduler {
         let now = self.clock.steady_ms();
         let of_application = matches!(change, Change::UpdateApplication { .. });
         let endpoints: Vec<EndpointId> = match change {
-            Change::Resend { message, endpoint, due_ms } => {
-                self.store_has(DeliveryKey { message, endpoint, manual: true }, due_ms);
+            Change::Resend { message, endpoint, due_ms, at_once } => {
+                let delivery = DeliveryKey { message, endpoint, manual: true };
+                let row = Scheduled { delivery, due_ms, attempts: 0 };
+                if at_once && self.lane(endpoint).push_by_hand(row, now) {
+                    self.turn(endpoint, now);
+                } else {
+                    self.store_has(delivery, due_ms);
+                }
                 return;
             }
             Change::AdvanceTask { work: Work::Purge(messages), .. } => {

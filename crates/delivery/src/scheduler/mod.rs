@@ -18,9 +18,11 @@ use crate::lane::Lane;
 use crate::lane_settings::lane_settings;
 use crate::metrics::DeliveryMetrics;
 use crate::notice::Notices;
+use crate::oauth::Tokens;
 use crate::payloads::Payloads;
 use crate::slots::Slots;
 use crate::tasks::{News, Page, disable, load};
+use crate::tls::TlsProfiles;
 use postrider_clock::Clock;
 use postrider_contract::Book;
 use postrider_egress::Egress;
@@ -147,6 +149,8 @@ impl Scheduler {
                 composer: options.composer,
                 clock: options.clock,
                 payloads: Payloads::new(),
+                tls: TlsProfiles::default(),
+                tokens: Tokens::new(),
                 stopping: AtomicBool::new(false),
                 give_up: watch::Sender::new(false),
             }),
@@ -393,7 +397,7 @@ impl Scheduler {
             _ => Verdict::Nothing,
         };
         if effect.disable {
-            verdict = Verdict::Disable("it answered that it is gone");
+            verdict = Verdict::Disable("its response asked for no more messages");
         }
         let app = lane.settings.app;
         match verdict {

@@ -4,6 +4,7 @@ pub mod attempts;
 pub mod contract;
 pub mod dev;
 pub mod doctor;
+pub mod endpoint;
 pub mod import;
 pub mod key;
 pub mod messages;
@@ -28,6 +29,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Key(args) => say(key::run(&args)),
         Command::Portal(args) => say(portal::run(&args)),
+        Command::Endpoint(args) => say(endpoint::run(&args)),
         Command::Send(args) => say(send::run(&args)),
         Command::Messages(args) => say(messages::run(&args)),
         Command::Attempts(args) => say(attempts::run(&args)),

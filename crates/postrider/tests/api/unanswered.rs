@@ -56,10 +56,9 @@ async fn whatever_keeps_an_endpoint_from_answering_is_tried_again_until_it_answe
     let app = Start { clock: clock.clone(), dns: Some(dns.addr()), ..Start::default() }.start().await;
     for (behaviour, code) in [
         (Behaviour::AcceptsAndNeverAnswers, "timeout"),
-        (Behaviour::OneByteASecond, "timeout"),
         (Behaviour::Resets, "reset"),
         (Behaviour::ClosesAtOnce, "reset"),
-        (Behaviour::LiesAboutLength, "reset"),
+        (Behaviour::OneByteASecondHead, "timeout"),
         (Behaviour::NotHttp, "protocol"),
     ] {
         let hostile = Hostile::start(behaviour).await;

@@ -258,14 +258,14 @@ ON CONFLICT DO NOTHING",
     Table {
         name: "schedule",
         // One that was left out has the largest number, which is -1 there.
-        select: "SELECT endpoint, message, manual, due_ms, iif(attempts > 2147483647, -1, attempts) FROM schedule
+        select: "SELECT endpoint, message, manual, due_ms, iif(attempts > 2147483647, -1, attempts), more FROM schedule
                  WHERE (endpoint, message, manual) > (?, ?, ?) ORDER BY endpoint, message, manual LIMIT ?",
-        columns: &[Int8, Int8, Bool, Int8, Int4],
+        columns: &[Int8, Int8, Bool, Int8, Int4, Int4],
         key: 3,
         partitions: no_partitions,
         insert: "
-INSERT INTO schedule (endpoint, message, manual, due_ms, attempts)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::integer[])",
+INSERT INTO schedule (endpoint, message, manual, due_ms, attempts, more)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::integer[], $6::integer[])",
         count: "SELECT count(*) FROM schedule",
         count_copied: "SELECT count(*) FROM schedule",
     },

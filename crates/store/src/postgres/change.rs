@@ -42,8 +42,8 @@ pub fn by_id(kind: &'static str, id: i64) -> Touched {
     Touched { kind, id: Some(id), scope: None, name: None }
 }
 
-/// Writes one change. A conflict is found before anything is written.
-pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Result<Option<Touched>> {
+/// Writes one change of node `node`. A conflict is found before anything is written.
+pub async fn change(session: &Session, node: i64, sealer: &Sealer, change: &Change) -> Result<Option<Touched>> {
     let (rows, touched) = match change {
         Change::PutEnvironment { row, based_on } => return put_environment(session, sealer, row, *based_on).await,
         Change::DeleteEnvironment(env) => return delete_environment(session, *env).await,
@@ -205,7 +205,7 @@ pub async fn change(session: &Session, sealer: &Sealer, change: &Change) -> Resu
             session.query(sql, &[int(before_ms)]).await?;
             return Ok(Ok(Some(by_id("old_tokens", *before_ms))));
         }
-        _ => return passing::change(session, change).await,
+        _ => return passing::change(session, node, change).await,
     };
     Ok(if rows.is_empty() { Err(ChangeError::NotFound) } else { Ok(Some(touched)) })
 }

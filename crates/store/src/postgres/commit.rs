@@ -311,7 +311,7 @@ impl Postgres {
             }
         }
         let in_database_time = request.change.due_at(|due_ms| self.skew.to_database(due_ms));
-        match change(session, &self.sealer, &in_database_time).await? {
+        match change(session, self.node.id, &self.sealer, &in_database_time).await? {
             Ok(Some(touched)) => log(session, &touched).await?,
             Ok(None) => {}
             Err(refused) => return Ok(Err(refused)),

@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::id::{EndpointId, MessageId};
 use crate::message::{BY_HAND, DeliveryKey, Due, Scheduled};
 use deadpool_postgres::Object;
+use std::iter::repeat_n;
 use tokio_postgres::types::Type;
 
 /// The lane of endpoint `$1`.
@@ -77,17 +78,19 @@ pub async fn due_in_order(
 }
 
 impl Page<'_> {
+    /// One of which more than one request is wanted is there as many times.
     async fn rows(&self, which: &str, order: &str, limit: i64) -> Result<Vec<Scheduled>, StoreError> {
         let sql = format!(
-            "SELECT message, manual, due_ms, attempts FROM schedule
+            "SELECT message, manual, due_ms, attempts, more FROM schedule
              WHERE endpoint = $1 AND {which} AND {FREE} ORDER BY {order} LIMIT $4"
         );
         let params = [&self.endpoint.0, &self.node, &self.until_ms, &limit].map(|value| (value as _, Type::INT8));
         let rows = self.client.query_typed(&sql, &params).await?;
-        let scheduled = rows.iter().map(|row| Scheduled {
-            delivery: DeliveryKey { message: MessageId(row.get(0)), endpoint: self.endpoint, manual: row.get(1) },
-            due_ms: row.get(2),
-            attempts: row.get::<_, i32>(3).cast_unsigned(),
+        let scheduled = rows.iter().flat_map(|row| {
+            let delivery = DeliveryKey { message: MessageId(row.get(0)), endpoint: self.endpoint, manual: row.get(1) };
+            let attempts = row.get::<_, i32>(3).cast_unsigned();
+            let more = usize::try_from(row.get::<_, i32>(4)).unwrap_or(0);
+            repeat_n(Scheduled { delivery, due_ms: row.get(2), attempts }, 1 + more)
         });
         Ok(scheduled.collect())
     }

@@ -22,22 +22,29 @@ WITH found AS (
   WHERE m.id = f.id AND NOT EXISTS
     (SELECT 1 FROM generate_series(0, length(f.endpoints) / 8 - 1) n WHERE substring(f.endpoints FROM n * 8 + 1 FOR 8) = $2)
 )
-INSERT INTO schedule (endpoint, message, manual, due_ms, attempts) 
-  SELECT $3, id, true, $4 - cardinality($1) + array_position($1, id), 0 FROM found ORDER BY id
-ON CONFLICT (endpoint, message, manual) DO UPDATE SET due_ms = excluded.due_ms, attempts = 0
+INSERT INTO schedule (endpoint, message, manual, due_ms, attempts, holder)
+  SELECT $3, id, true, $4 - cardinality($1) + array_position($1, id), 0, $6 FROM found ORDER BY id
+ON CONFLICT (endpoint, message, manual)
+  DO UPDATE SET due_ms = excluded.due_ms, attempts = 0, more = schedule.more + $5, holder = excluded.holder
 RETURNING 1";
 
-/// Writes one change, or says why not. What other nodes are to hear of is returned.
-pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched>> {
+/// Writes one change of node `node`, or says why not. What other nodes are to hear of is returned.
+pub async fn change(session: &Session, node: i64, change: &Change) -> Result<Option<Touched>> {
     let rows = match change {
-        Change::Resend { message, endpoint, due_ms } => send(session, &[*message], *endpoint, *due_ms).await?,
+        Change::Resend { message, endpoint, due_ms, at_once } => {
+            let sending = Sending { endpoint: *endpoint, due_ms: *due_ms, more: 1, holder: at_once.then_some(node) };
+            send(session, &[*message], sending).await?
+        }
         Change::CreateTask(task) => return create(session, task).await.map(|()| Ok(None)),
         Change::AdvanceTask { row, based_on, work, due_ms } => {
             if !advance(session, row, *based_on).await? {
                 return Ok(Err(ChangeError::Outdated));
             }
             match work {
-                Work::Send(messages) => drop(send(session, messages, row.input.endpoint, *due_ms).await?),
+                Work::Send(messages) => {
+                    let sending = Sending { endpoint: row.input.endpoint, due_ms: *due_ms, more: 0, holder: None };
+                    send(session, messages, sending).await?;
+                }
                 Work::Purge(messages) => purge(session, messages).await?,
                 Work::Nothing => {}
             }
@@ -126,15 +133,26 @@ pub async fn change(session: &Session, change: &Change) -> Result<Option<Touched
     Ok(if rows == 0 { Err(ChangeError::NotFound) } else { Ok(None) })
 }
 
+/// What is sent by hand, and to whom.
+struct Sending {
+    endpoint: EndpointId,
+    /// Database time, epoch ms.
+    due_ms: i64,
+    /// Requests that one which waits already does not stand for.
+    more: i32,
+    /// The node that sends it.
+    holder: Option<i64>,
+}
+
 async fn send(
     session: &Session,
     messages: &[MessageId],
-    endpoint: EndpointId,
-    due_ms: i64,
+    Sending { endpoint, due_ms, more, holder }: Sending,
 ) -> std::result::Result<usize, Error> {
     let ids: Vec<i64> = messages.iter().map(|message| message.0).collect();
     let bytes = &endpoint.0.to_be_bytes()[..];
     let params = [(&ids as _, Type::INT8_ARRAY), (&bytes as _, Type::BYTEA), int(&endpoint.0), int(&due_ms)];
+    let params = [&params[..], &[(&more as _, Type::INT4), (&holder as _, Type::INT8)]].concat();
     Ok(session.query(SEND, &params).await?.len())
 }
 

@@ -74,7 +74,7 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
                     }
                     match record.retry {
                         Some(retry) => plan.retried.push(&row(retry.due_ms, retry.attempts), None),
-                        None if record.stored => plan.done.push(&row(0, 0), None),
+                        None if record.stored => plan.done.push_key(record.delivery),
                         None => {}
                     }
                 }
@@ -87,7 +87,7 @@ pub fn plan<'a>(batch: &'a Batch, ids: &IdSource, skew: &Skew, (now_ms, node): (
             }
             Item::Forget(deliveries) => {
                 for delivery in deliveries {
-                    plan.done.push(&Scheduled { delivery: *delivery, due_ms: 0, attempts: 0 }, None);
+                    plan.done.push_key(*delivery);
                 }
             }
             Item::Flush(_) => {}

@@ -2,7 +2,7 @@
 
 use super::session::Param;
 use crate::id::AttemptId;
-use crate::message::{AttemptRecord, Scheduled};
+use crate::message::{AttemptRecord, DeliveryKey, Scheduled};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use tokio_postgres::types::Type;
@@ -37,9 +37,17 @@ ON CONFLICT (endpoint, message, manual)
 DO UPDATE SET due_ms = CASE schedule.attempts WHEN -1 THEN schedule.due_ms ELSE excluded.due_ms END,
   attempts = CASE schedule.attempts WHEN -1 THEN -1 ELSE excluded.attempts END, holder = excluded.holder";
 
+/// Takes deliveries out of the schedule. Where more requests are wanted than were made, so many fewer are.
 pub const UNSCHEDULE: &str = "
-DELETE FROM schedule s USING unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS g (endpoint, message, manual)
-WHERE s.endpoint = g.endpoint AND s.message = g.message AND s.manual = g.manual";
+WITH done AS (
+  SELECT endpoint, message, manual, count(*)::integer AS times
+  FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS g (endpoint, message, manual) GROUP BY 1, 2, 3
+), stays AS (
+  UPDATE schedule s SET more = s.more - d.times FROM done d
+  WHERE d.manual AND s.endpoint = d.endpoint AND s.message = d.message AND s.manual AND s.more >= d.times
+)
+DELETE FROM schedule s USING done d
+WHERE s.endpoint = d.endpoint AND s.message = d.message AND s.manual = d.manual AND s.more < d.times";
 
 /// A text as PostgreSQL can hold it: without the one character that it can't.
 pub fn storable(text: &str) -> Cow<'_, str> {
@@ -127,13 +135,17 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// A row that is to go: as often as it is pushed.
+    pub fn push_key(&mut self, delivery: DeliveryKey) {
+        self.endpoints.push(delivery.endpoint.0);
+        self.messages.push(delivery.message.0);
+        self.manual.push(delivery.manual);
+    }
+
     /// One row for each delivery: the first that is pushed stays.
     pub fn push(&mut self, row: &Scheduled, holder: Option<i64>) {
-        let key = (row.delivery.endpoint.0, row.delivery.message.0, row.delivery.manual);
-        if self.seen.insert(key) {
-            self.endpoints.push(key.0);
-            self.messages.push(key.1);
-            self.manual.push(key.2);
+        if self.seen.insert((row.delivery.endpoint.0, row.delivery.message.0, row.delivery.manual)) {
+            self.push_key(row.delivery);
             self.due.push(row.due_ms);
             self.attempts.push(row.attempts.cast_signed());
             self.holders.push(holder);

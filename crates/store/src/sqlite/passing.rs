@@ -16,7 +16,10 @@ type Result<T> = rusqlite::Result<std::result::Result<T, ChangeError>>;
 /// Writes one change, or says why not. `None`: it is about the configuration.
 pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<std::result::Result<(), ChangeError>>> {
     let rows = match change {
-        Change::Resend { message, endpoint, due_ms } => usize::from(send(tx, *message, *endpoint, *due_ms)?),
+        Change::Resend { message, endpoint, due_ms, .. } => {
+            one_more(tx, *message, *endpoint)?;
+            usize::from(send(tx, *message, *endpoint, *due_ms)?)
+        }
         Change::CreateTask(task) => create(tx, task)?,
         Change::AdvanceTask { row, based_on, work, due_ms } => {
             return advance(tx, row, *based_on, (work, *due_ms)).map(Some);
@@ -105,6 +108,12 @@ fn send(tx: &Transaction<'_>, message: MessageId, endpoint: EndpointId, due_ms: 
         schedule(tx, &Scheduled { delivery: DeliveryKey { message, endpoint, manual: true }, due_ms, attempts: 0 })?;
     }
     Ok(found)
+}
+
+/// A request that waits already does not stand for this one.
+fn one_more(tx: &Transaction<'_>, message: MessageId, endpoint: EndpointId) -> rusqlite::Result<()> {
+    let sql = "UPDATE schedule SET more = more + 1 WHERE endpoint = ? AND message = ? AND manual";
+    tx.prepare_cached(sql)?.execute(params![endpoint.0, message.0]).map(drop)
 }
 
 fn create(tx: &Transaction<'_>, task: &Task) -> rusqlite::Result<usize> {

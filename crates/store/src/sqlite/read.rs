@@ -12,6 +12,7 @@ use crate::query::{AttemptFilter, AttemptsOf, Found, MessageFilter, PAGE_BYTES, 
 use bytes::Bytes;
 use rusqlite::types::{ToSql, ToSqlOutput, Value as Stored};
 use rusqlite::{Connection, OptionalExtension, Result, Row, Rows, params, params_from_iter};
+use std::iter::repeat_n;
 
 impl ToSql for Value {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
@@ -236,17 +237,15 @@ pub fn attempted(conn: &Connection, endpoint: EndpointId, (first, end): (i64, i6
     Ok(counted)
 }
 
-/// Deliveries of an endpoint that are due by `until_ms`, the oldest first.
+/// Deliveries of an endpoint that are due by `until_ms`, the oldest first. One of which more than one request is wanted
+/// is there as many times.
 pub fn due(conn: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due> {
-    let rows = conn
-        .prepare_cached(
-            "SELECT message, manual, due_ms, attempts FROM schedule WHERE endpoint = ? AND due_ms <= ? ORDER BY due_ms LIMIT ?",
-        )?
-        .query_map(params![endpoint.0, until_ms, limit as i64], |row| {
-            let delivery = DeliveryKey { message: MessageId(row.get(0)?), endpoint, manual: row.get(1)? };
-            Ok(Scheduled { delivery, due_ms: row.get(2)?, attempts: row.get(3)? })
-        })?
-        .collect::<Result<_>>()?;
+    let mut select = conn.prepare_cached(
+        "SELECT message, manual, due_ms, attempts, more FROM schedule
+         WHERE endpoint = ? AND due_ms <= ? ORDER BY due_ms LIMIT ?",
+    )?;
+    let mut rows = Vec::new();
+    scheduled(&mut select.query(params![endpoint.0, until_ms, limit as i64])?, endpoint, &mut rows)?;
     let next_ms = next_due(conn, endpoint, until_ms)?;
     Ok(Due { rows, next_ms, owned: true })
 }
@@ -254,26 +253,29 @@ pub fn due(conn: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize)
 /// What of an endpoint's deliveries is at the front: what was sent by hand and is due, then the others in the order of
 /// their messages, all that is due and those that are to be tried again, due or not.
 pub fn due_in_order(conn: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<Due> {
-    let scheduled = |row: &Row<'_>| {
-        let delivery = DeliveryKey { message: MessageId(row.get(0)?), endpoint, manual: row.get(1)? };
-        Ok(Scheduled { delivery, due_ms: row.get(2)?, attempts: row.get(3)? })
-    };
-    let mut rows: Vec<Scheduled> = conn
-        .prepare_cached(
-            "SELECT message, manual, due_ms, attempts FROM schedule INDEXED BY schedule_manual
-             WHERE endpoint = ? AND due_ms <= ? AND manual ORDER BY due_ms LIMIT ?",
-        )?
-        .query_map(params![endpoint.0, until_ms, BY_HAND as i64], scheduled)?
-        .collect::<Result<_>>()?;
+    let mut rows = Vec::new();
+    let mut by_hand = conn.prepare_cached(
+        "SELECT message, manual, due_ms, attempts, more FROM schedule INDEXED BY schedule_manual
+         WHERE endpoint = ? AND due_ms <= ? AND manual ORDER BY due_ms LIMIT ?",
+    )?;
+    scheduled(&mut by_hand.query(params![endpoint.0, until_ms, BY_HAND as i64])?, endpoint, &mut rows)?;
     let mut in_line = conn.prepare_cached(
-        "SELECT message, manual, due_ms, attempts FROM schedule
+        "SELECT message, manual, due_ms, attempts, more FROM schedule
          WHERE endpoint = ? AND (due_ms <= ? OR attempts > 0) AND NOT manual ORDER BY message LIMIT ?",
     )?;
-    for row in in_line.query_map(params![endpoint.0, until_ms, limit as i64], scheduled)? {
-        rows.push(row?);
-    }
+    scheduled(&mut in_line.query(params![endpoint.0, until_ms, limit as i64])?, endpoint, &mut rows)?;
     let next_ms = next_due(conn, endpoint, until_ms)?;
     Ok(Due { rows, next_ms, owned: true })
+}
+
+fn scheduled(found: &mut Rows<'_>, endpoint: EndpointId, rows: &mut Vec<Scheduled>) -> Result<()> {
+    while let Some(row) = found.next()? {
+        let delivery = DeliveryKey { message: MessageId(row.get(0)?), endpoint, manual: row.get(1)? };
+        let one = Scheduled { delivery, due_ms: row.get(2)?, attempts: row.get(3)? };
+        let more = usize::try_from(row.get::<_, i64>(4)?).unwrap_or(0);
+        rows.extend(repeat_n(one, 1 + more));
+    }
+    Ok(())
 }
 
 pub fn with_payload(conn: &Connection, messages: Vec<MessageId>) -> Result<Vec<MessageId>> {

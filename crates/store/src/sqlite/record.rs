@@ -76,8 +76,14 @@ pub fn schedule(tx: &Transaction<'_>, row: &Scheduled) -> Result<()> {
     Ok(())
 }
 
-/// Takes a delivery out of the schedule.
+/// Takes a delivery out of the schedule. Where more than one request is wanted, one fewer is.
 pub fn unschedule(tx: &Transaction<'_>, delivery: DeliveryKey) -> Result<()> {
+    if delivery.manual {
+        let sql = "UPDATE schedule SET more = more - 1 WHERE endpoint = ? AND message = ? AND manual AND more > 0";
+        if tx.prepare_cached(sql)?.execute([delivery.endpoint.0, delivery.message.0])? > 0 {
+            return Ok(());
+        }
+    }
     tx.prepare_cached("DELETE FROM schedule WHERE endpoint = ? AND message = ? AND manual = ?")?.execute(params![
         delivery.endpoint.0,
         delivery.message.0,

@@ -66,7 +66,7 @@ on_every_driver! {
         let only_first = NewMessage { endpoints: vec![world.endpoints[0]], ..world.message("{}") };
         let id = world.append(only_first).await;
         for _ in 0..2 {
-            let resend = Change::Resend { message: id, endpoint: world.endpoints[1], due_ms: NOW };
+            let resend = Change::Resend { message: id, endpoint: world.endpoints[1], due_ms: NOW, at_once: true };
             world.store.change(world.app, resend, None).await.unwrap();
         }
         let message = world.store.message(world.app, id).await.unwrap().unwrap();
@@ -74,7 +74,7 @@ on_every_driver! {
         let expunge = Change::ExpungeMessage { message: id };
         world.store.change(world.app, expunge, None).await.unwrap();
         assert!(world.store.message(world.app, id).await.unwrap().unwrap().payload.is_empty());
-        let resend = Change::Resend { message: id, endpoint: world.endpoints[1], due_ms: NOW };
+        let resend = Change::Resend { message: id, endpoint: world.endpoints[1], due_ms: NOW, at_once: true };
         assert!(matches!(world.store.change(world.app, resend, None).await, Err(ChangeError::NotFound)));
     }
 }

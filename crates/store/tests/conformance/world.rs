@@ -207,7 +207,7 @@ pub fn endpoint(store: &Store, app: AppId) -> Endpoint {
             contract: "standard".into(),
             ..EndpointSettings::default()
         },
-        secrets: EndpointSecrets { current: Some(Secret::new("whsec_very_secret")), old: vec![] },
+        secrets: EndpointSecrets { current: Some(Secret::new("whsec_very_secret")), ..EndpointSecrets::default() },
         headers: [("authorization".to_owned(), "Bearer hidden".to_owned())].into(),
         failing_since_ms: None,
         created_ms: NOW,
