@@ -8,12 +8,12 @@ use crate::payloads::{Payloads, Shared};
 use crate::render::not_loaded;
 use crate::state::KeptError;
 use crate::tls::TlsProfiles;
+use crate::transmit::{Obstacle, transmit};
 use bytes::Bytes;
-use http::StatusCode;
 use postrider_clock::Clock;
 use postrider_contract::{Answer, Book, Contract, Outcome, Request};
-use postrider_egress::{Call, Egress, Incomplete, ProxySettings, Reply, SendError};
-use postrider_store::config::{Endpoint, EnvironmentSettings};
+use postrider_egress::{Egress, Incomplete, Reply, SendError};
+use postrider_store::config::Endpoint;
 use postrider_store::message::{
     self, AttemptOutcome, AttemptRecord, Deliver, DeliveryKey, Message, Retry, SKIPPED, Scheduled,
 };
@@ -252,11 +252,7 @@ async fn run(tools: &Tools, job: &Job, (app, endpoint): (&AppEntry, &Endpoint), 
 
 async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request: Request) -> Ended {
     let Subject { endpoint, message, .. } = subject;
-    let sent = match Box::pin(transmit(tools, contract, subject, request)).await {
-        Ok(sent) => sent,
-        Err(ended) => return ended,
-    };
-    match sent {
+    match Box::pin(transmit(tools, contract, subject, request)).await {
         Ok(reply) => {
             let response = response(endpoint, &reply);
             let content_type = reply.headers.get(http::header::CONTENT_TYPE).cloned();
@@ -276,69 +272,15 @@ async fn send(tools: &Tools, contract: &Contract, subject: Subject<'_>, request:
             }
             ended
         }
-        Err(error) => {
+        Err(Obstacle::Tls(problem)) => Ended::failed("tls", problem.to_string(), Outcome::Retry),
+        Err(Obstacle::Token(error)) => without_token(contract, error),
+        Err(Obstacle::Unanswered(error)) => {
             let mut ended = unanswered(contract, error);
             if !endpoint.settings.actions.is_empty() {
                 ended.reply = Box::pin(answer::read(tools, contract, &subject, None)).await.reply;
             }
             ended
         }
-    }
-}
-
-/// Makes the request, with the certificates and the access token that the endpoint wants; `Err`: they can't be had.
-async fn transmit(
-    tools: &Tools,
-    contract: &Contract,
-    Subject { app, endpoint, .. }: Subject<'_>,
-    mut request: Request,
-) -> Result<Result<Reply, SendError>, Ended> {
-    let environment = tools.store.directory().environment(app.app.env);
-    let proxy = environment.as_ref().and_then(|environment| proxy(&environment.settings));
-    let url = endpoint.call_url();
-    let tls = tools.tls.of(&tools.egress, endpoint);
-    let tls = tls.map_err(|problem| Ended::failed("tls", problem.to_string(), Outcome::Retry))?;
-    let Some(client) = &endpoint.secrets.oauth else {
-        let call = Call { tls, proxy: proxy.as_ref(), ..call(contract, endpoint, &url, &request) };
-        return Ok(tools.egress.send(call).await);
-    };
-    let mut fresh = false;
-    loop {
-        let token = tools.tokens.get((&tools.egress, proxy.as_ref()), endpoint, client).await;
-        let token = token.map_err(|error| no_token(contract, error))?;
-        request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
-        request.headers.push(("Authorization".to_owned(), format!("Bearer {}", token.value)));
-        let call = Call { tls: tls.clone(), proxy: proxy.as_ref(), ..call(contract, endpoint, &url, &request) };
-        let sent = tools.egress.send(call).await;
-        let is_refused = sent.as_ref().is_ok_and(|reply| reply.status == StatusCode::UNAUTHORIZED);
-        if !is_refused || fresh {
-            return Ok(sent);
-        }
-        // It may have been withdrawn before its time.
-        tools.tokens.forget(endpoint, client, &token).await;
-        fresh = true;
-    }
-}
-
-fn no_token(contract: &Contract, error: TokenError) -> Ended {
-    match error {
-        TokenError::Unanswered(error @ SendError::Proxy { .. }) => unanswered(contract, error),
-        error => Ended { refused: true, ..Ended::failed("oauth", error.to_string(), Outcome::Retry) },
-    }
-}
-
-fn call<'a>(contract: &Contract, endpoint: &Endpoint, url: &'a str, request: &'a Request) -> Call<'a> {
-    let seconds = match contract.timeout() {
-        rule if rule.fixed => rule.seconds,
-        rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
-    };
-    Call {
-        url,
-        headers: &request.headers,
-        body: request.body.clone(),
-        tls: None,
-        proxy: None,
-        deadline: Duration::from_secs(u64::from(seconds)),
     }
 }
 
@@ -443,10 +385,11 @@ fn judge(contract: &Contract, reply: Reply, now_ms: i64) -> Ended {
     }
 }
 
-/// The proxy that an environment has of its own.
-fn proxy(settings: &EnvironmentSettings) -> Option<ProxySettings> {
-    let proxy = settings.proxy.as_ref()?;
-    Some(ProxySettings::all(proxy.url.reveal(), proxy.no_proxy.clone()))
+fn without_token(contract: &Contract, error: TokenError) -> Ended {
+    match error {
+        TokenError::Unanswered(error @ SendError::Proxy { .. }) => unanswered(contract, error),
+        error => Ended { refused: true, ..Ended::failed("oauth", error.to_string(), Outcome::Retry) },
+    }
 }
 
 fn unanswered(contract: &Contract, error: SendError) -> Ended {

@@ -32,6 +32,7 @@ mod slots;
 mod state;
 mod tasks;
 mod tls;
+mod transmit;
 
 pub use circuit::{Circuit, CircuitState, Circuits};
 pub use compose::{Composer, Stopped, Subject};
