@@ -1,6 +1,8 @@
 //! Applications: one customer of the provider each.
 
 use crate::check::{self, Problems};
+use crate::endpoint::meant;
+use crate::nearest::nearest;
 use crate::operational::{OPERATIONAL, is_operational};
 use crate::{Accept, Caller, FieldProblem, Idempotency, Made, Refusal, Render, Right};
 use bytes::Bytes;
@@ -151,7 +153,9 @@ impl Accept {
         match self.contracts.get(name) {
             Some(_) => Ok(()),
             None => {
-                Err(format!("{name:?} is not a contract of this server; it has {}", self.contracts.names().join(", ")))
+                let names = self.contracts.names();
+                let meant = meant(nearest(name, names.iter().map(|name| &**name)));
+                Err(format!("{name:?} is not a contract of this server{meant} it has {}", names.join(", ")))
             }
         }
     }

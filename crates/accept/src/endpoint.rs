@@ -3,6 +3,7 @@
 use crate::application::TRIES;
 use crate::check::{self, LONGEST_LIST, Problems};
 use crate::decided::as_decided;
+use crate::nearest::nearest;
 use crate::operational::{OPERATIONAL_EVENTS, is_operational};
 use crate::target_url::{TargetUrl, UrlPolicy};
 use crate::{Accept, Caller, Idempotency, Made, Refusal, Render};
@@ -299,7 +300,11 @@ impl Accept {
             FilterKind::Pattern => Ok(()),
             FilterKind::Exact if is_operational(entry) => match OPERATIONAL_EVENTS.contains(&filter) {
                 true => Ok(()),
-                false => Err(format!("{filter:?} is never told; there are {}", OPERATIONAL_EVENTS.join(", "))),
+                false => {
+                    let meant = meant(nearest(filter, OPERATIONAL_EVENTS));
+                    let valid = OPERATIONAL_EVENTS.join(", ");
+                    Err(format!("{filter:?} is not an operational event{meant} valid events: {valid}"))
+                }
             },
             FilterKind::Exact
                 if events.in_catalogue(filter)
@@ -308,7 +313,13 @@ impl Accept {
                 Ok(())
             }
             FilterKind::Exact => {
-                Err(format!("{filter:?} is not a registered event type; register it first (POST /api/v1/event-type)"))
+                let directory = self.store.directory();
+                let known =
+                    directory.nearest_event_type(entry.app.env, |known| nearest(filter, known).map(str::to_owned));
+                let meant = meant(known.as_deref());
+                Err(format!(
+                    "{filter:?} is not a registered event type{meant} register it first (POST /api/v1/event-type)"
+                ))
             }
         }
     }
@@ -350,6 +361,11 @@ impl Accept {
             None => Ok(0),
         }
     }
+}
+
+/// For an error: the name that was probably meant.
+pub(crate) fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or(";".to_owned(), |name| format!("; did you mean {name:?}?"))
 }
 
 /// A list of actions has the request among them.

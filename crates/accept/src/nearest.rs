@@ -2,6 +2,7 @@
 
 /// Longer names are not compared.
 const LONGEST: usize = 128;
+const MOST_EDITS: usize = 3;
 /// Known names that are compared with one name.
 const COMPARED: usize = 1_000;
 
@@ -13,8 +14,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         return None;
     }
     let given = plain(name);
-    // One edit in a short name, one in three characters of a longer one.
-    let most = (given.len() / 3).max(1);
+    // One edit in a short name, up to three in a longer one.
+    let most = (given.len() / 3).clamp(1, MOST_EDITS);
     let mut best: Option<(usize, &str)> = None;
     for candidate in known.into_iter().filter(|known| known.len() <= LONGEST).take(COMPARED) {
         if candidate.len().abs_diff(name.len()) > most + 2 || !shares_an_end(candidate, name) {
@@ -61,6 +62,7 @@ mod tests {
             ("desabled", Some("disabled")),
             ("eventTypse", Some("eventTypes")),
             ("color", None),
+            ("endpointDisabler", None),
             ("", None),
         ] {
             assert_eq!(nearest(given, fields), meant, "{given}");

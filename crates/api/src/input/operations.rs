@@ -14,17 +14,18 @@ pub struct Operation {
     pub body: Option<Arc<Shape>>,
 }
 
-/// All operations by method and path, as routes write the path.
+/// All operations by path, as routes write it, and method.
 #[derive(Debug, Default)]
-pub struct Operations(HashMap<(Method, String), Arc<Operation>>);
+pub struct Operations(HashMap<String, HashMap<Method, Arc<Operation>>>);
 
 impl Operations {
     pub fn of(document: &Value) -> Operations {
-        let mut all = HashMap::new();
+        let mut all: HashMap<String, HashMap<Method, Arc<Operation>>> = HashMap::new();
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 let Ok(method) = Method::from_bytes(method.to_uppercase().as_bytes()) else { continue };
-                all.insert((method, path.clone()), Arc::new(read(document, operation)));
+                let of_path = all.entry(path.clone()).or_default();
+                of_path.insert(method, Arc::new(read(document, operation)));
             }
         }
         Operations(all)
@@ -32,16 +33,15 @@ impl Operations {
 
     /// The operation of a route. A route whose last segment continues a name (`{name}/{rest}`) is the one without it.
     pub fn get(&self, method: &Method, route: &str) -> Option<Arc<Operation>> {
-        let method = if method == Method::HEAD { Method::GET } else { method.clone() };
-        let shorter = route.rsplit_once("/{").map(|(shorter, _)| shorter.to_owned());
-        let found = self.0.get(&(method.clone(), route.to_owned()));
-        found.or_else(|| self.0.get(&(method, shorter?))).cloned()
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let shorter = || self.0.get(route.rsplit_once("/{")?.0);
+        self.0.get(route).or_else(shorter)?.get(method).cloned()
     }
 
     /// The methods of a route, for an answer to another one.
     pub fn methods(&self, route: &str) -> Vec<&str> {
         let mut methods: Vec<&str> =
-            self.0.keys().filter(|(_, path)| path == route).map(|(method, _)| method.as_str()).collect();
+            self.0.get(route).into_iter().flatten().map(|(method, _)| method.as_str()).collect();
         methods.sort_unstable();
         methods
     }

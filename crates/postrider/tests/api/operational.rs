@@ -139,7 +139,10 @@ async fn operational_endpoints_are_managed_by_their_own_paths_and_found_by_no_ot
     let unknown = json!({"url": receiver.url("/ops"), "filterTypes": ["endpoint.exploded"]});
     let refused = app.post(PATH, unknown).await.expect(422);
     let says = refused["detail"][0]["msg"].as_str().unwrap();
-    assert!(says.starts_with("\"endpoint.exploded\" is never told; there are background_task.finished, "), "{refused}");
+    assert!(
+        says.starts_with("\"endpoint.exploded\" is not an operational event; valid events: background_task.finished, "),
+        "{refused}"
+    );
     let form = json!({"uid": "mine", "rateLimit": 7, "filterTypes": ["endpoint.disabled"]});
     let made = listener(&app, &receiver, form).await;
     let got = app.get(&format!("{PATH}/mine")).await.expect(200);
