@@ -179,7 +179,7 @@ impl Accept {
     ) -> Result<Vec<Warning>, Refusal> {
         let wanted = !message.endpoints.is_empty() || !message.polled.is_empty();
         let unregistered = self.unregistered(entry, &message.event_type);
-        let no_endpoint = (!wanted).then(|| no_endpoint(&message.event_type));
+        let no_endpoint = (!wanted).then(|| no_endpoint(entry, &message.event_type));
         let warnings: Vec<Warning> = unregistered.into_iter().chain(no_endpoint).collect();
         if !warnings.is_empty() && self.is_strict(caller) {
             return Err(Refusal::Invalid(warnings.into_iter().map(FieldProblem::from).collect()));
@@ -286,14 +286,17 @@ impl Accept {
     }
 }
 
-fn no_endpoint(event_type: &str) -> Warning {
+fn no_endpoint(entry: &AppEntry, event_type: &str) -> Warning {
     Warning {
         loc: vec!["body".to_owned(), "eventType".to_owned()],
         code: WarningCode::NoEndpoint,
-        msg: format!(
-            "no endpoint of this application takes this message: each is disabled or filters by other event types, \
-             channels or payloads than {event_type:?} with these channels and this payload"
-        ),
+        msg: match entry.endpoints.is_empty() {
+            true => "the application has no endpoint, so the message is sent to nobody".to_owned(),
+            false => format!(
+                "no endpoint of the application takes the message: each is disabled or filters by other event types \
+                 than {event_type:?}, other channels or other payloads"
+            ),
+        },
         nearest: None,
     }
 }
