@@ -178,10 +178,13 @@ impl Accept {
         message: &NewMessage,
     ) -> Result<Vec<Warning>, Refusal> {
         let wanted = !message.endpoints.is_empty() || !message.polled.is_empty();
-        let unregistered = self.unregistered(entry, &message.event_type);
+        let is_strict = self.is_strict(caller);
+        // A provider that registers no types at all makes no mistake by it.
+        let has_registry = is_strict || self.store.directory().event_type_count(entry.app.env) > 0;
+        let unregistered = has_registry.then(|| self.unregistered(entry, &message.event_type)).flatten();
         let no_endpoint = (!wanted).then(|| no_endpoint(entry, &message.event_type));
         let warnings: Vec<Warning> = unregistered.into_iter().chain(no_endpoint).collect();
-        if !warnings.is_empty() && self.is_strict(caller) {
+        if !warnings.is_empty() && is_strict {
             return Err(Refusal::Invalid(warnings.into_iter().map(FieldProblem::from).collect()));
         }
         Ok(warnings)

@@ -74,6 +74,19 @@ async fn a_field_that_is_not_known_is_a_warning_with_the_name_that_was_meant() {
 }
 
 #[tokio::test]
+async fn a_provider_that_registers_no_event_types_is_not_warned_of_them() {
+    let (app, receiver) = started().await;
+    let acme = app.application().await;
+    app.endpoint(&acme, json!({"url": receiver.url("/")})).await;
+    let message = json!({"eventType": "user.created", "payload": {}});
+    let messages = format!("/api/v1/app/{acme}/msg");
+    assert_eq!(app.post(&messages, message.clone()).await.expect(202).get("warnings"), None);
+    app.post("/api/v1/event-type", json!({"name": "invoice.paid", "description": ""})).await.expect(201);
+    let sent = app.post(&messages, message).await.expect(202);
+    assert_eq!(warnings(&sent), [warning("unregistered_event_type", "body.eventType", Value::Null)]);
+}
+
+#[tokio::test]
 async fn a_message_is_warned_of_its_fields_its_type_and_that_nobody_takes_it() {
     let (app, receiver) = started().await;
     app.post("/api/v1/event-type", json!({"name": "user.created", "description": ""})).await.expect(201);
