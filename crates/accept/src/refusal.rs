@@ -1,5 +1,6 @@
 //! Why a caller was refused, as types.
 
+use postrider_store::message::MORE_RESENDS;
 use postrider_store::{AppendError, ChangeError, StoreError};
 use thiserror::Error;
 
@@ -135,6 +136,13 @@ impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Refusal {
         match error {
             ChangeError::NotFound => Refusal::none("entity", ""),
+            ChangeError::TooManyResends => Refusal::Conflict {
+                code: "too_many_resends",
+                detail: format!(
+                    "{} resends of the message to the endpoint are not done yet; resend it when they are",
+                    MORE_RESENDS + 1
+                ),
+            },
             ChangeError::Taken => Refusal::Conflict {
                 code: TAKEN,
                 detail: "the uid or name is taken; choose another, or update the one that has it".into(),

@@ -185,8 +185,9 @@ async fn attempt(tools: &Tools, job: &Job, random: u64) -> Option<Finished> {
     let tries = job.attempts.saturating_add(1);
     let message_age_ms = message.as_ref().ok().copied().flatten().map_or(0, |message| started_ms - message.created_ms);
     let retry = match (&found, ended.judged) {
-        (Some(_), Outcome::Retry) if ended.elsewhere.is_some() && message_age_ms < UNCOUNTED_MS => {
-            let pause_ms = ended.elsewhere.map_or(0, ms);
+        (Some((_, endpoint)), Outcome::Retry) if ended.elsewhere.is_some() && message_age_ms < UNCOUNTED_MS => {
+            // In order it stays at the front, where the lane's pause holds it: later, others would pass it.
+            let pause_ms = if endpoint.settings.ordered { 0 } else { ended.elsewhere.map_or(0, ms) };
             let jitter_ms = i64::try_from(random % 1_000).unwrap_or(0) * pause_ms / 1_000;
             Some(Retry { due_ms: now + pause_ms + jitter_ms, attempts: job.attempts })
         }

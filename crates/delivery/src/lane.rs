@@ -315,6 +315,9 @@ impl Lane {
 
     /// A delivery is left out: it ends as soon as it gets its turn, or when its try that is under way has failed.
     pub fn skip(&mut self, message: MessageId) {
+        for job in self.by_hand.iter_mut().filter(|job| job.delivery.message == message) {
+            job.attempts = SKIPPED;
+        }
         if self.known.contains_key(&(message, false)) || self.known.contains_key(&(message, true)) {
             self.skipped.insert(message);
         }
@@ -354,7 +357,8 @@ impl Lane {
         let Some(loading) = self.loading.take() else { return };
         self.owned = due.owned;
         let by_hand = due.rows.iter().filter(|row| row.delivery.manual).count();
-        let more = due.rows.len() >= request.limit;
+        // One may be there several times.
+        let more = due.rows.chunk_by(|one, other| one.delivery == other.delivery).count() >= request.limit;
         if loading.outdated || request.ordered != self.is_in_line() {
             // Or it is a line now, or none any more: read it otherwise.
             self.stored_at(now_ms);

@@ -31,18 +31,18 @@ const MARGIN: Duration = Duration::from_secs(60);
 const MAX_WORDS: usize = 200;
 
 /// The tokens of all endpoints. Clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Tokens(Cache<(EndpointId, Asked), Token>);
 
 /// A token, and how long it is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     pub value: Arc<str>,
     life: Duration,
 }
 
 /// What a token is asked for with: after a change another one is needed.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Asked(Arc<str>);
 
 /// Why there is no token.
@@ -57,6 +57,13 @@ pub enum TokenError {
 }
 
 struct OwnLife;
+
+/// Without what is secret.
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tokens({})", self.0.entry_count())
+    }
+}
 
 impl Expiry<(EndpointId, Asked), Token> for OwnLife {
     fn expire_after_create(&self, _: &(EndpointId, Asked), token: &Token, _: Instant) -> Option<Duration> {

@@ -9,6 +9,7 @@ use postrider_contract::{Contract, Request};
 use postrider_egress::{Call, ProxySettings, Reply, SendError, TlsProblem};
 use postrider_store::config::{Endpoint, EnvironmentSettings};
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// Why there is no response.
 #[derive(Debug)]
@@ -35,13 +36,19 @@ pub async fn transmit(
         let call = Call { tls, proxy: proxy.as_ref(), ..call(contract, endpoint, &url, &request) };
         return tools.egress.send(call).await.map_err(Obstacle::Unanswered);
     };
+    // One deadline for all of it.
+    let total = timeout(contract, endpoint);
+    let began = Instant::now();
     let mut fresh = false;
     loop {
-        let token = tools.tokens.get((&tools.egress, proxy.as_ref()), endpoint, client).await;
-        let token = token.map_err(Obstacle::Token)?;
+        let late = Obstacle::Unanswered(SendError::Timeout { seconds: total.as_secs() });
+        let token = tools.tokens.get((&tools.egress, proxy.as_ref()), endpoint, client);
+        let token = timeout_at(began + total, token).await.map_err(|_| late)?.map_err(Obstacle::Token)?;
         request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         request.headers.push(("Authorization".to_owned(), format!("Bearer {}", token.value)));
-        let call = Call { tls: tls.clone(), proxy: proxy.as_ref(), ..call(contract, endpoint, &url, &request) };
+        let deadline = total.saturating_sub(began.elapsed());
+        let call =
+            Call { tls: tls.clone(), proxy: proxy.as_ref(), deadline, ..call(contract, endpoint, &url, &request) };
         let sent = tools.egress.send(call).await;
         let is_refused = sent.as_ref().is_ok_and(|reply| reply.status == StatusCode::UNAUTHORIZED);
         if !is_refused || fresh {
@@ -54,18 +61,16 @@ pub async fn transmit(
 }
 
 fn call<'a>(contract: &Contract, endpoint: &Endpoint, url: &'a str, request: &'a Request) -> Call<'a> {
+    let (headers, body) = (&request.headers, request.body.clone());
+    Call { url, headers, body, tls: None, proxy: None, deadline: timeout(contract, endpoint) }
+}
+
+fn timeout(contract: &Contract, endpoint: &Endpoint) -> Duration {
     let seconds = match contract.timeout() {
         rule if rule.fixed => rule.seconds,
         rule => endpoint.settings.timeout_seconds.unwrap_or(rule.seconds),
     };
-    Call {
-        url,
-        headers: &request.headers,
-        body: request.body.clone(),
-        tls: None,
-        proxy: None,
-        deadline: Duration::from_secs(u64::from(seconds)),
-    }
+    Duration::from_secs(u64::from(seconds))
 }
 
 /// The proxy that an environment has of its own.

@@ -1,15 +1,13 @@
 //! The body of a response: what comes before the deadline, up to a cap.
 
 use crate::chunked::Chunks;
-use crate::exchange::poll_read;
+use crate::exchange::Exchange;
 use crate::head::Framing;
-use crate::stream::Stream;
 use bytes::{Buf, Bytes, BytesMut};
-use std::future::poll_fn;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-/// Why not all of a body came.
+/// Why not all of a body came, or went.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Incomplete {
     #[error("the connection was closed after {received} of {announced} bytes of the body")]
@@ -22,6 +20,8 @@ pub enum Incomplete {
     BadChunk,
     #[error("the body can't be decompressed")]
     BadCompression,
+    #[error("the endpoint answered before it had read the whole request, and read no further")]
+    RequestUnread,
 }
 
 /// What was read of a body.
@@ -34,15 +34,19 @@ pub struct Read {
 }
 
 /// Reads a body whose beginning may have come with the head. What is beyond `cap` is never read.
-pub async fn read(stream: &mut Stream, (framing, rest): (Framing, BytesMut), cap: usize, ends: Instant) -> Read {
+pub async fn read(
+    exchange: &mut Exchange<'_>,
+    (framing, rest): (Framing, BytesMut),
+    cap: usize,
+    ends: Instant,
+) -> Read {
     let mut body = Body { kept: BytesMut::new(), cap, input: rest, state: State::new(framing) };
     let end = loop {
         match body.advance() {
             Step::More => {}
             Step::End(end) => break end,
         }
-        let more = poll_fn(|cx| poll_read(stream, cx, |bytes| body.input.extend_from_slice(bytes)));
-        match timeout_at(ends, more).await {
+        match timeout_at(ends, exchange.read(|bytes| body.input.extend_from_slice(bytes))).await {
             Ok(Ok(0)) | Ok(Err(_)) => break body.closed(),
             Ok(Ok(_)) => {}
             Err(_) => break End::Incomplete(Incomplete::Late),

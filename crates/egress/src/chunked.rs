@@ -32,6 +32,8 @@ impl Chunks {
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<usize>, ()> {
         loop {
             let next = match &mut self.0 {
+                // An empty line is no size.
+                At::Size if input.first().is_some_and(|first| !first.is_ascii_hexdigit()) => return Err(()),
                 At::Size => match httparse::parse_chunk_size(input).map_err(drop)? {
                     Status::Complete((line, size)) => {
                         input.advance(line);

@@ -6,7 +6,7 @@ use crate::clients::{Client, Clients};
 use crate::connect::Parts;
 use crate::decode::decoded;
 use crate::error::{SendError, SetupError};
-use crate::exchange::{self, Begun};
+use crate::exchange::{self, Begun, Exchange};
 use crate::laggards::Laggards;
 use crate::pool::Connection;
 use crate::profile::{TlsParts, TlsProblem, TlsProfile};
@@ -107,12 +107,20 @@ impl Egress {
         let client = self.0.clients.of(call.proxy)?;
         let (mut connection, begun) = timeout_at(ends, self.begin(&client, &outgoing)).await.unwrap_or_else(late)?;
         // Whatever becomes of the body: the status has come.
-        let Begun { head, rest, sent } = begun;
-        let read = body::read(&mut connection.stream, (head.framing, rest), self.0.response_cap, ends).await;
-        if sent && head.keep_alive && read.is_at_end {
+        let Begun { head, rest, sending } = begun;
+        let mut exchange = Exchange { stream: &mut connection.stream, outgoing: &outgoing, sending };
+        let read = body::read(&mut exchange, (head.framing, rest), self.0.response_cap, ends).await;
+        if head.status.is_success() {
+            // A receiver that took the message may still be reading it.
+            let _ = timeout_at(ends, exchange.send_rest()).await;
+        }
+        let is_sent = exchange.sending.is_done();
+        if is_sent && head.keep_alive && read.is_at_end {
             client.pool.put(outgoing.target, connection);
         }
         let (body, incomplete) = decoded(&head.headers, read, self.0.response_cap);
+        let unread = (!is_sent && head.status.is_success()).then_some(Incomplete::RequestUnread);
+        let incomplete = incomplete.or(unread);
         Ok(Reply { status: head.status, headers: head.headers, body, incomplete })
     }
 

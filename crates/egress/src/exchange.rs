@@ -21,8 +21,30 @@ pub struct Begun {
     pub head: Head,
     /// What came with the head of what follows it.
     pub rest: BytesMut,
-    /// Whether the whole request was written: a receiver may answer before that.
-    pub sent: bool,
+    pub sending: Sending,
+}
+
+/// How much of a request was written: a receiver may answer before it has read all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sending {
+    /// Bytes.
+    written: usize,
+    state: SendingState,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum SendingState {
+    #[default]
+    UnderWay,
+    Done,
+    /// The connection takes no more.
+    Broken,
+}
+
+impl Sending {
+    pub fn is_done(self) -> bool {
+        self.state == SendingState::Done
+    }
 }
 
 /// There is no response.
@@ -40,82 +62,97 @@ impl Failure {
     }
 }
 
-/// Writes the request and reads the response's head at the same time: a receiver may answer before it has read all.
+/// Writes the request and reads the response's head at the same time.
 pub async fn begin(stream: &mut Stream, outgoing: &Outgoing) -> Result<Begun, Failure> {
-    let mut exchange = Exchange { stream, outgoing, written: 0, sent: false, reader: HeadReader::default() };
-    let result = poll_fn(|cx| exchange.poll(cx)).await;
-    let (silent, sent) = (exchange.reader.is_empty(), exchange.sent);
+    let mut exchange = Exchange { stream, outgoing, sending: Sending::default() };
+    let mut reader = HeadReader::default();
+    let result = poll_fn(|cx| exchange.poll_head(cx, &mut reader)).await;
     match result {
-        Ok(head) => Ok(Begun { head, rest: exchange.reader.rest(), sent }),
-        Err(error) => Err(Failure { error, silent }),
+        Ok(head) => Ok(Begun { head, rest: reader.rest(), sending: exchange.sending }),
+        Err(error) => Err(Failure { error, silent: reader.is_empty() }),
     }
 }
 
-struct Exchange<'a> {
-    stream: &'a mut Stream,
-    outgoing: &'a Outgoing,
-    /// Bytes.
-    written: usize,
-    sent: bool,
-    reader: HeadReader,
+/// A request and its response on a connection.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    pub stream: &'a mut Stream,
+    pub outgoing: &'a Outgoing,
+    pub sending: Sending,
 }
 
 impl Exchange<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, SendError>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, reader: &mut HeadReader) -> Poll<Result<Head, SendError>> {
         // A receiver that has answered may have closed its side: what it said counts.
-        let broken = if self.sent { None } else { self.poll_write(cx) };
+        let broken = self.poll_send(cx);
         loop {
-            match poll_read(self.stream, cx, |bytes| self.reader.push(bytes)) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.reader.closed())),
+            match poll_read(self.stream, cx, |bytes| reader.push(bytes)) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(reader.closed())),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken_off(&error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(broken_off(&error))),
                 Poll::Pending => match broken {
-                    Some(error) => return Poll::Ready(Err(self.broken_off(&error))),
-                    None => return Poll::Pending,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(broken_off(&error))),
+                    Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
                 },
             }
-            if let Some(head) = self.reader.head()? {
+            if let Some(head) = reader.head()? {
                 return Poll::Ready(Ok(head));
             }
         }
     }
 
-    /// Writes what the connection takes. An error, if it takes no more.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Option<io::Error> {
-        match self.poll_write_all(cx) {
-            Poll::Ready(Ok(())) => self.sent = true,
-            Poll::Ready(Err(error)) => return Some(error),
-            Poll::Pending => {}
+    /// Reads more of the response, and goes on sending meanwhile.
+    pub async fn read(&mut self, mut keep: impl FnMut(&[u8])) -> io::Result<usize> {
+        poll_fn(|cx| {
+            // Whatever becomes of the request: the response has begun.
+            let _ = self.poll_send(cx);
+            poll_read(self.stream, cx, &mut keep)
+        })
+        .await
+    }
+
+    /// Sends the rest of the request, as far as the receiver takes it.
+    pub async fn send_rest(&mut self) {
+        let _ = poll_fn(|cx| self.poll_send(cx)).await;
+    }
+
+    /// Writes what the connection takes; ready when all of it is written, or nothing more can be.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.sending.state != SendingState::UnderWay {
+            return Poll::Ready(Ok(()));
         }
-        None
+        let sent = ready!(self.poll_write_all(cx));
+        self.sending.state = if sent.is_ok() { SendingState::Done } else { SendingState::Broken };
+        Poll::Ready(sent)
     }
 
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Outgoing { head, body, .. } = self.outgoing;
         let mut stream = Pin::new(&mut *self.stream);
-        while self.written < self.outgoing.len() {
-            let of_body = self.written.saturating_sub(head.len());
-            let slices = [IoSlice::new(&head[self.written.min(head.len())..]), IoSlice::new(&body[of_body..])];
+        let written = &mut self.sending.written;
+        while *written < self.outgoing.len() {
+            let of_body = written.saturating_sub(head.len());
+            let slices = [IoSlice::new(&head[(*written).min(head.len())..]), IoSlice::new(&body[of_body..])];
             let slices = if slices[0].is_empty() { &slices[1..] } else { &slices[..] };
             match ready!(stream.as_mut().poll_write_vectored(cx, slices))? {
                 0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                written => self.written += written,
+                more => *written += more,
             }
         }
         stream.poll_flush(cx)
     }
+}
 
-    /// An error of the connection, in our terms.
-    fn broken_off(&self, error: &io::Error) -> SendError {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<SendError>()) {
-            Some(known) => known.clone(),
-            None => SendError::Reset { reason: error.to_string() },
-        }
+/// An error of the connection, in our terms.
+fn broken_off(error: &io::Error) -> SendError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<SendError>()) {
+        Some(known) => known.clone(),
+        None => SendError::Reset { reason: error.to_string() },
     }
 }
 
 /// Reads what is there, at most one chunk. `Ok(0)`: the other side has closed.
-pub fn poll_read(stream: &mut Stream, cx: &mut Context<'_>, keep: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
+fn poll_read(stream: &mut Stream, cx: &mut Context<'_>, keep: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
     let mut chunk = [MaybeUninit::<u8>::uninit(); CHUNK];
     let mut chunk = ReadBuf::uninit(&mut chunk);
     ready!(Pin::new(stream).poll_read(cx, &mut chunk))?;

@@ -10,6 +10,8 @@ const MAX_BYTES: usize = 64 << 10;
 const MAX_HEADERS: usize = 128;
 /// Interim responses (1xx) before the response; nobody asked for any.
 const MAX_INTERIM: u8 = 16;
+/// Bytes of empty lines before a response.
+const MAX_EMPTY: usize = 64;
 const BEGINNING: &[u8] = b"HTTP/1.";
 
 /// See the module.
@@ -39,6 +41,8 @@ pub struct HeadReader {
     /// Bytes of the buffer in which no head ends.
     searched: usize,
     interim: u8,
+    /// Bytes of empty lines that were passed over.
+    empty: usize,
 }
 
 impl HeadReader {
@@ -78,6 +82,10 @@ impl HeadReader {
         // Empty lines before a response are left over from the one before.
         let empty = self.buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         self.buffer.advance(empty);
+        self.empty += empty;
+        if self.empty > MAX_EMPTY {
+            return Err(protocol("nothing but empty lines before the response".to_owned()));
+        }
         self.searched = self.searched.saturating_sub(empty);
         let compared = self.buffer.len().min(BEGINNING.len());
         if self.buffer[..compared] != BEGINNING[..compared] {
@@ -156,10 +164,14 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
         let is_chunked = last.is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
         return if is_chunked { Framing::Chunked } else { Framing::Close };
     }
-    let mut lengths = tokens(headers, &CONTENT_LENGTH).map(|length| length.parse::<u64>());
+    let mut lengths =
+        tokens(headers, &CONTENT_LENGTH).map(|length| match length.bytes().all(|digit| digit.is_ascii_digit()) {
+            true => length.parse::<u64>().ok(),
+            false => None,
+        });
     match lengths.next() {
         // Not a length, or two of them: whatever comes is kept.
-        Some(Ok(first)) if lengths.all(|other| other == Ok(first)) => Framing::Length(first),
+        Some(Some(first)) if lengths.all(|other| other == Some(first)) => Framing::Length(first),
         Some(_) | None => Framing::Close,
     }
 }

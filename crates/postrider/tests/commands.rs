@@ -140,6 +140,7 @@ async fn a_message_is_sent_and_followed() {
     receiver.answer_in_turn("/hook", vec![Answer::status(200), Answer::status(500)]);
     app.endpoint("acme", json!({"url": receiver.url("/hook"), "uid": "main"})).await;
 
+    app.post("/api/v1/event-type", json!({"name": "user.left", "description": ""})).await.expect(201);
     let payload = r#"{"b": 1.50,  "a": 12345678901234567890}"#;
     let sent =
         on(&app, &["send", "--app", "acme", "--type", "user.created", "--payload", payload, "--event-id", "ev-1"])
@@ -154,7 +155,6 @@ async fn a_message_is_sent_and_followed() {
     app.wait_for_attempts("acme", first, 1).await;
     assert_eq!(receiver.wait_for("/hook", 1).await[0].text(), payload);
 
-    app.post("/api/v1/event-type", json!({"name": "user.left", "description": ""})).await.expect(201);
     let env = [("POSTRIDER_URL", app.url.as_str()), ("POSTRIDER_API_KEY", KEY)];
     let args =
         ["send", "--app", "acme", "--type", "user.left", "--file", "-", "--channel", "a", "--channel", "b", "--json"];

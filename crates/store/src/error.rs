@@ -55,6 +55,8 @@ pub enum ChangeError {
     NotFound,
     #[error("the uid or name is taken")]
     Taken,
+    #[error("too many resends of it wait already")]
+    TooManyResends,
     #[error("it still has applications")]
     NotEmpty,
     #[error("the idempotency key was used with another body")]

@@ -268,6 +268,9 @@ pub struct Retry {
 /// In the place of the tries made so far: somebody said that it is to be left out.
 pub const SKIPPED: u32 = u32::MAX;
 
+/// Resends of one message to one endpoint that may wait, beside the first.
+pub const MORE_RESENDS: u32 = 20;
+
 /// Deliveries that were sent by hand and come with one page of a line.
 pub const BY_HAND: usize = 50;
 

@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 pub enum Step {
     /// Reads a request.
     Read,
+    /// Reads the head of a request; a later [`Step::Read`] reads the rest.
+    ReadHead,
     Write(Vec<u8>),
     /// Ends the connection with an RST.
     Reset,
@@ -82,9 +84,11 @@ impl Script {
 }
 
 async fn follow(mut stream: TcpStream, number: usize, steps: Vec<Step>, heard: Arc<Mutex<Vec<Heard>>>) {
+    let mut bytes = Vec::new();
     for step in steps {
         let done = match step {
-            Step::Read => read(&mut stream, number, &heard).await,
+            Step::Read => read(&mut stream, &mut bytes, number, &heard).await,
+            Step::ReadHead => read_head(&mut stream, &mut bytes).await.map(drop),
             Step::Write(bytes) => stream.write_all(&bytes).await.ok(),
             Step::Reset => {
                 let _ = stream.set_zero_linger();
@@ -99,24 +103,28 @@ async fn follow(mut stream: TcpStream, number: usize, steps: Vec<Step>, heard: A
 }
 
 /// `None`: the peer has closed the connection.
-async fn read(stream: &mut TcpStream, connection: usize, heard: &Mutex<Vec<Heard>>) -> Option<()> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4;
-        }
-        more(stream, &mut bytes).await?;
-    };
+async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, connection: usize, heard: &Mutex<Vec<Heard>>) -> Option<()> {
+    let end = read_head(stream, bytes).await?;
     let head = String::from_utf8(bytes.drain(..end).collect()).unwrap();
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().unwrap())
     });
     while bytes.len() < length.unwrap_or(0) {
-        more(stream, &mut bytes).await?;
+        more(stream, bytes).await?;
     }
-    heard.lock().unwrap().push(Heard { connection, head, body: bytes });
+    heard.lock().unwrap().push(Heard { connection, head, body: std::mem::take(bytes) });
     Some(())
+}
+
+/// Where the head ends.
+async fn read_head(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<usize> {
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            return Some(end + 4);
+        }
+        more(stream, bytes).await?;
+    }
 }
 
 async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<()> {

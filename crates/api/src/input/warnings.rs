@@ -17,6 +17,8 @@ use utoipa::openapi::schema::{ArrayBuilder, Schema};
 use utoipa::openapi::{OpenApi, Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
+/// Bytes of the header: proxies refuse responses whose heads are larger than about 4 or 8 KiB.
+const MAX_HEADER: usize = 3 << 10;
 /// Has the warnings of an answer without a body.
 const HEADER: HeaderName = HeaderName::from_static("postrider-warnings");
 
@@ -102,7 +104,10 @@ fn with_member(body: &Bytes, list: &str) -> Bytes {
 }
 
 fn with_header(mut response: Response, list: &str) -> Response {
-    let ascii: String = list.chars().map(escaped).collect();
+    let mut ascii: String = list.chars().map(escaped).collect();
+    if ascii.len() > MAX_HEADER {
+        ascii = r#"[{"code":"more_warnings","msg":"there are more warnings than a header can hold"}]"#.to_owned();
+    }
     if let Ok(value) = HeaderValue::from_str(&ascii) {
         response.headers_mut().insert(HEADER, value);
     }

@@ -16,6 +16,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use postrider_accept::{Caller, Refusal};
 use postrider_store::Ids;
+use postrider_store::config::PASSWORD_MASK;
 use postrider_store::id::AttemptId;
 use postrider_store::message::Attempt;
 use postrider_store::query::{AttemptFilter, AttemptsOf, Page};
@@ -87,7 +88,7 @@ fn shown(ids: &Ids, attempt: Attempt, expanded: bool) -> MessageAttemptOut {
         id: ids.text(attempt.id),
         msg_id: ids.text(attempt.message),
         endpoint_id: ids.text(attempt.endpoint),
-        url: attempt.url,
+        url: without_password(attempt.url),
         response: String::from_utf8_lossy(&attempt.response).into_owned(),
         response_status_code: attempt.outcome.status,
         response_duration_ms: attempt.duration_ms,
@@ -218,6 +219,14 @@ async fn get(
 /// Nothing to tell, as JSON.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EmptyResponse {}
+
+/// Earlier versions stored URLs as they were called.
+fn without_password(text: String) -> String {
+    let parsed = text.contains('@').then(|| url::Url::parse(&text).ok()).flatten();
+    let Some(mut url) = parsed.filter(|url| url.password().is_some()) else { return text };
+    let _ = url.set_password(Some(PASSWORD_MASK));
+    url.into()
+}
 
 /// Resend Webhook
 #[utoipa::path(post, path = "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend",

@@ -101,7 +101,11 @@ async fn put(
     let given = body.value;
     let (_, row) = api.accept.endpoint(auth.0, &app, &endpoint)?;
     // A secret that was set for one server is not sent to another.
-    let known = row.secrets.oauth.as_ref().filter(|known| known.token_url == given.token_url);
+    let known = row
+        .secrets
+        .oauth
+        .as_ref()
+        .filter(|known| url::Url::parse(&given.token_url).is_ok_and(|url| url.as_str() == known.token_url));
     let secret = given.client_secret.map(Secret::new).or_else(|| known.map(|known| known.client_secret.clone()));
     let client = OAuthClient {
         client_secret: secret.ok_or_else(|| ApiError::field("clientSecret", "is missing"))?,

@@ -17,10 +17,11 @@ impl Scheduler {
             Change::Resend { message, endpoint, due_ms, at_once } => {
                 let delivery = DeliveryKey { message, endpoint, manual: true };
                 let row = Scheduled { delivery, due_ms, attempts: 0 };
-                if at_once && self.lane(endpoint).push_by_hand(row, now) {
-                    self.turn(endpoint, now);
-                } else {
-                    self.store_has(delivery, due_ms);
+                match at_once {
+                    true if self.lane(endpoint).push_by_hand(row, now) => self.turn(endpoint, now),
+                    // Whoever works on the endpoint's schedule is to find it, not this node alone.
+                    true => self.tools.store.park(self.tenure, vec![row], false),
+                    false => self.store_has(delivery, due_ms),
                 }
                 return;
             }

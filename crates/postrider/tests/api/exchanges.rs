@@ -248,3 +248,34 @@ async fn a_receiver_ends_the_retries_of_a_message_or_disables_its_endpoint_by_a_
         assert_eq!(app.states(&acme, &message).await, [states[state]], "{case}");
     }
 }
+
+#[tokio::test]
+async fn a_receiver_that_answers_before_it_has_read_all_gets_all() {
+    let (app, _) = started().await;
+    let payload = json!({"text": "x".repeat(12 << 20)});
+    let length = payload.to_string().len();
+    let early = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n";
+    // It ends its answer when it has read the request, or at once.
+    for (before, after) in [(early.to_owned(), "0\r\n\r\n"), (format!("{early}0\r\n\r\n"), "")] {
+        let script = Script::start(move |_| {
+            vec![Step::ReadHead, Step::write(&before), Step::Read, Step::write(after), Step::Silence]
+        })
+        .await;
+        let acme = app.application().await;
+        app.endpoint(&acme, json!({"url": script.url("/hook"), "retrySchedule": []})).await;
+        let message = app.send(&acme, "a", payload.clone()).await;
+        let attempt = app.wait_for_attempts(&acme, &message, 1).await.remove(0);
+        assert_eq!((&attempt["responseStatusCode"], &attempt["response"]), (&json!(200), &json!("ok")));
+        assert_eq!(attempt["error"], Value::Null, "{attempt}");
+        assert_eq!(script.heard().iter().map(|heard| heard.body.len()).collect::<Vec<_>>(), [length]);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_response_is_complete_whatever_its_coding_is_called() {
+    let (app, _) = started().await;
+    for head in ["204 No Content\r\ncontent-encoding: gzip", "200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 0"] {
+        let attempt = answered_by(&app, json!({}), format!("HTTP/1.1 {head}\r\n\r\n")).await;
+        assert_eq!((&attempt["status"], &attempt["error"]), (&json!(0), &Value::Null), "{attempt}");
+    }
+}

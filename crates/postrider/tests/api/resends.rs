@@ -72,3 +72,28 @@ async fn a_resend_passes_a_backlog() {
     app.wait_for_attempts(acme, message, 2).await;
     assert!(receiver.count("/hook") < 15, "after {} others", receiver.count("/hook") - 2);
 }
+
+#[tokio::test]
+async fn resends_of_one_message_that_wait_are_limited() {
+    let (app, receiver) = started().await;
+    let sent = delivered(&app, &receiver, json!({"maxConcurrency": 1})).await;
+    receiver.answer("/hook", Answer::status(200).delay(Duration::from_millis(300)));
+    let (acme, endpoint, message) = &sent;
+    let path = format!("/api/v1/app/{acme}/msg/{message}/endpoint/{endpoint}/resend");
+    let mut accepted = 0;
+    let refused = loop {
+        let reply = app.post(&path, json!({})).await;
+        match reply.status {
+            202 => accepted += 1,
+            _ => break reply.expect(409),
+        }
+        assert!(accepted < 200, "no limit");
+    };
+    assert_eq!(refused["code"], "too_many_resends", "{refused}");
+    assert!(accepted > 20, "{accepted}");
+    receiver.answer("/hook", Answer::status(200));
+    // Each that was accepted is a request, and then there is room again.
+    app.wait_for_attempts(acme, message, 1 + accepted).await;
+    resend(&app, &sent).await;
+    app.wait_for_attempts(acme, message, 2 + accepted).await;
+}

@@ -106,7 +106,7 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.path == "/main":
-            self.received.append((dict(self.headers.items()), body))
+            self.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
         self.send_response(500 if self.path == "/broken" else 200)
         self.end_headers()
         self.wfile.write(b"thanks")

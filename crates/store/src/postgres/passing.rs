@@ -7,7 +7,7 @@ use crate::columns::deliver_ms;
 use crate::error::ChangeError;
 use crate::id::{EndpointId, MessageId};
 use crate::json::json;
-use crate::message::{Deliver, EXPUNGED, SKIPPED};
+use crate::message::{Deliver, EXPUNGED, MORE_RESENDS, SKIPPED};
 use crate::task::{Task, Work};
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
@@ -32,6 +32,12 @@ RETURNING 1";
 pub async fn change(session: &Session, node: i64, change: &Change) -> Result<Option<Touched>> {
     let rows = match change {
         Change::Resend { message, endpoint, due_ms, at_once } => {
+            let sql = "SELECT 1 FROM schedule WHERE endpoint = $1 AND message = $2 AND manual AND more >= $3";
+            let most = MORE_RESENDS.cast_signed();
+            let full = session.query(sql, &[int(&endpoint.0), int(&message.0), (&most, Type::INT4)]).await?;
+            if !full.is_empty() {
+                return Ok(Err(ChangeError::TooManyResends));
+            }
             let sending = Sending { endpoint: *endpoint, due_ms: *due_ms, more: 1, holder: at_once.then_some(node) };
             send(session, &[*message], sending).await?
         }

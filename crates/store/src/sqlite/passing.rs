@@ -7,9 +7,9 @@ use crate::columns::deliver_ms;
 use crate::error::ChangeError;
 use crate::id::{EndpointId, MessageId};
 use crate::json::json;
-use crate::message::{Deliver, DeliveryKey, EXPUNGED, SKIPPED, Scheduled};
+use crate::message::{Deliver, DeliveryKey, EXPUNGED, MORE_RESENDS, SKIPPED, Scheduled};
 use crate::task::{Task, Work};
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 type Result<T> = rusqlite::Result<std::result::Result<T, ChangeError>>;
 
@@ -17,8 +17,15 @@ type Result<T> = rusqlite::Result<std::result::Result<T, ChangeError>>;
 pub fn change(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<Option<std::result::Result<(), ChangeError>>> {
     let rows = match change {
         Change::Resend { message, endpoint, due_ms, .. } => {
-            one_more(tx, *message, *endpoint)?;
-            usize::from(send(tx, *message, *endpoint, *due_ms)?)
+            let more = waiting(tx, *message, *endpoint)?;
+            if more.is_some_and(|more| more >= MORE_RESENDS) {
+                return Ok(Some(Err(ChangeError::TooManyResends)));
+            }
+            let sent = send(tx, *message, *endpoint, *due_ms)?;
+            if sent && more.is_some() {
+                one_more(tx, *message, *endpoint)?;
+            }
+            usize::from(sent)
         }
         Change::CreateTask(task) => create(tx, task)?,
         Change::AdvanceTask { row, based_on, work, due_ms } => {
@@ -108,6 +115,12 @@ fn send(tx: &Transaction<'_>, message: MessageId, endpoint: EndpointId, due_ms: 
         schedule(tx, &Scheduled { delivery: DeliveryKey { message, endpoint, manual: true }, due_ms, attempts: 0 })?;
     }
     Ok(found)
+}
+
+/// How many more requests than one wait already; `None`: none waits.
+fn waiting(tx: &Transaction<'_>, message: MessageId, endpoint: EndpointId) -> rusqlite::Result<Option<u32>> {
+    let sql = "SELECT more FROM schedule WHERE endpoint = ? AND message = ? AND manual";
+    tx.prepare_cached(sql)?.query_row(params![endpoint.0, message.0], |row| row.get(0)).optional()
 }
 
 /// A request that waits already does not stand for this one.
