@@ -359,6 +359,8 @@ async fn outcomes_that_the_database_refuses_hold_up_nobody_and_end() {
     let messages: Vec<Value> = (0..1_000).map(|n| json!({"eventType": "a", "payload": {"n": n}})).collect();
     let batch = format!("/api/v1/app/{}/msg/batch", tenants.attacker);
     tenants.provider.post(&batch, json!({"messages": messages})).await.expect(202);
+    // What a thousand messages cost when they are accepted is another matter.
+    assert!(eventually(async || receiver.count("/refused") > 100).await);
     tenants.is_undisturbed(before).await;
     let stats = format!("/api/v1/app/{}/endpoint/{endpoint}/stats", tenants.attacker);
     let mut ended = Value::Null;

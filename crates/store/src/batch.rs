@@ -80,6 +80,14 @@ pub enum Item {
 }
 
 impl Item {
+    /// Whether it says what this node did; nobody waits for it.
+    pub fn is_report(&self) -> bool {
+        match self {
+            Item::Attempts(_) | Item::Park(_) | Item::Forget(_) => true,
+            Item::Append(..) | Item::AppendMany(..) | Item::Change(..) | Item::Flush(_) => false,
+        }
+    }
+
     /// The messages that it adds.
     pub fn messages(&self) -> &[NewMessage] {
         match self {
@@ -187,9 +195,14 @@ impl Batch {
         [self, Batch { items: second }]
     }
 
+    /// Takes out what reports what this node did.
+    pub fn take_reports(&mut self) -> Batch {
+        Batch { items: self.items.extract_if(.., |item| item.is_report()).collect() }
+    }
+
     /// What of it is not a report of what this node did.
     pub fn without_reports(mut self) -> Batch {
-        self.items.retain(|item| !matches!(item, Item::Attempts(_) | Item::Park(_) | Item::Forget(_)));
+        self.items.retain(|item| !item.is_report());
         self
     }
 

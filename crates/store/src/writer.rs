@@ -321,11 +321,25 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    /// Queues the two halves of a refused batch to be committed apart. A flush still waits for both.
+    /// Queues two parts of a refused batch to be committed apart. A flush still waits for both. Callers wait for what they
+    /// asked for, so it is apart from reports first, and goes before all reports that are refused.
     fn suspect(&self, mut batch: Batch, waiting: &mut Waiting) {
         waiting.reports.extend(batch.take_flushes().map(Report::Flush));
-        let halves = batch.halves().into_iter().filter(|half| !half.items.is_empty());
-        waiting.suspects.extend(halves.map(|half| (self.tenure, half)));
+        let reports = batch.take_reports();
+        if reports.items.is_empty() || batch.items.is_empty() {
+            let whole = if batch.items.is_empty() { reports } else { batch };
+            whole.halves().into_iter().rev().for_each(|half| self.queue_suspect(half, waiting));
+        } else {
+            [reports, batch].into_iter().for_each(|part| self.queue_suspect(part, waiting));
+        }
+    }
+
+    fn queue_suspect(&self, part: Batch, waiting: &mut Waiting) {
+        match part.items.first() {
+            None => {}
+            Some(item) if item.is_report() => waiting.suspects.push_back((self.tenure, part)),
+            Some(_) => waiting.suspects.push_front((self.tenure, part)),
+        }
     }
 
     /// Commits one part of a batch that was refused.
