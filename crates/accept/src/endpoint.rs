@@ -452,7 +452,7 @@ fn check_headers(
         if HTTP_HEADERS.contains(&lower.as_str()) || contract.reserved_headers().contains(&lower) {
             problems.add(&field, format!("{name} can't be set: HTTP or the contract {} uses it", contract.name()));
         }
-        // What is there already stays.
+        // Values that are stored already are not refused now.
         if before.is_none_or(|row| row.headers.get(name) != Some(value)) {
             problems.check(&field, header_value(value));
         }

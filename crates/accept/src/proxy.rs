@@ -26,7 +26,7 @@ pub fn kept_proxy(given: EnvironmentProxy, before: Option<&EnvironmentProxy>) ->
         Some(before) if given.url.reveal() == masked_proxy(before.url.reveal()) => {
             EnvironmentProxy { url: before.url.clone(), ..given }
         }
-        _ => given,
+        Some(_) | None => given,
     }
 }
 

@@ -65,7 +65,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// There is no such thing with this id or uid.
+    /// Nothing of this kind has the id or uid `name`.
     pub fn none(what: &'static str, name: &str) -> Refusal {
         Refusal::NotFound(Absent { what, name: name.to_owned() })
     }

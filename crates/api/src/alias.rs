@@ -15,7 +15,7 @@ pub fn either<T: PartialEq>(
     }
 }
 
-/// The same of a filter. An empty one would select nothing, or everything: nobody could say which is meant.
+/// The value of a filter that has two names. An empty list is refused: it could mean nothing or everything.
 pub fn filter(
     newer: (&'static str, Option<Vec<String>>),
     older: (&'static str, Option<Vec<String>>),

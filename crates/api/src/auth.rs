@@ -113,7 +113,7 @@ fn open_account(parts: &Parts, api: &Api, caller: Caller) -> Result<(), ApiError
     }
 }
 
-/// There is no credential.
+/// The error for a request without an API key or token.
 pub fn refused() -> ApiError {
     let detail = "the header Authorization is missing; send an API key as \"Authorization: Bearer KEY\"";
     ApiError::plain(StatusCode::UNAUTHORIZED, FAILED, detail)

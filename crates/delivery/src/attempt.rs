@@ -85,8 +85,7 @@ pub struct Effect {
     pub disable: bool,
     /// It was the last of several tries.
     pub exhausted: bool,
-    /// Something before the endpoint failed, such as a proxy: nothing was learned about the endpoint, and it gets nothing
-    /// for so long.
+    /// A proxy failed: the attempt says nothing about the endpoint, and its deliveries pause for this long.
     pub elsewhere: Option<Duration>,
 }
 
@@ -100,7 +99,7 @@ struct Ended {
     disable: bool,
     retry_after: Option<Duration>,
     real: bool,
-    /// Something before the endpoint failed: deliveries pause for so long, and this is no try.
+    /// A proxy failed: deliveries pause for this long, and the attempt does not count as a try.
     elsewhere: Option<Duration>,
     reply: Option<String>,
     settings: Vec<message::Setting>,

@@ -49,7 +49,7 @@ pub struct Lane {
     /// The shortest response time lately, ms.
     fastest_ms: i64,
     hold_until: i64,
-    /// Something before the endpoint failed: nothing is sent until then, steady ms.
+    /// A proxy failed: nothing is sent until then, steady ms.
     paused_until: i64,
     pace: Pace,
     /// Until when an owned lane with limits is kept, so that the next message need not ask for it.

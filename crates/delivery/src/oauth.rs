@@ -25,7 +25,7 @@ const MAX_TOKENS: u64 = 10_000;
 /// How long a token is kept whose server does not say how long it is valid, and at most.
 const DEFAULT_LIFE: Duration = Duration::from_secs(600);
 const MAX_LIFE: Duration = Duration::from_secs(86_400);
-/// How long before its end a token is no longer used; of a short life a tenth.
+/// A token is no longer used this long before it expires, or when a tenth of its life is left if that is shorter.
 const MARGIN: Duration = Duration::from_secs(60);
 /// Characters of a token server's own words that are shown.
 const MAX_WORDS: usize = 200;
@@ -45,7 +45,7 @@ pub struct Token {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Asked(Arc<str>);
 
-/// Why there is no token.
+/// Why the token server gave no token.
 #[derive(Clone, Debug, Error)]
 pub enum TokenError {
     #[error("the token server could not be asked: {0}")]

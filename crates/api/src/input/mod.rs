@@ -1,5 +1,5 @@
-//! What came with a request, compared with what its operation takes: bodies are read here, with errors that name the
-//! field; what the operation does not know becomes a warning, or an error where the environment is strict.
+//! Compares a request with what its operation accepts. Bodies are parsed here, with errors that name the field. Unknown
+//! fields and parameters become warnings, or errors in a strict environment.
 
 mod look;
 mod not_json;

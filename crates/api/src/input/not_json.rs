@@ -1,4 +1,4 @@
-//! A body that is not JSON: where, and what is there.
+//! Errors for bodies that are not JSON: the position, and what was found there.
 
 use crate::error::ApiError;
 use axum::http::StatusCode;

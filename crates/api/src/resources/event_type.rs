@@ -222,7 +222,7 @@ async fn list(State(api): State<Api>, auth: Auth<LookIn>, query: Query) -> Resul
         let row = shown(&row);
         EventTypeOut { schemas: row.schemas.filter(|_| with_content), ..row }
     };
-    // An event type goes by its name.
+    // Event types are identified by their name.
     let asked = asked.by_name()?;
     Ok(Json(asked.slice(rows, |row| row.name.clone(), shown)))
 }

@@ -19,7 +19,7 @@ impl Scheduler {
                 let row = Scheduled { delivery, due_ms, attempts: 0 };
                 match at_once {
                     true if self.lane(endpoint).push_by_hand(row, now) => self.turn(endpoint, now),
-                    // Whoever works on the endpoint's schedule is to find it, not this node alone.
+                    // There is no room in memory: the node that owns the endpoint's schedule sends it.
                     true => self.tools.store.park(self.tenure, vec![row], false),
                     false => self.store_has(delivery, due_ms),
                 }
