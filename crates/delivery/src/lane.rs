@@ -4,6 +4,10 @@
 //! holds one connection, not all of its share. It shrinks, too, while the endpoint answers slowly. How fast requests
 //! follow each other is for [`Congestion`] to say.
 
+mod paging;
+
+pub use paging::PageRequest;
+
 use crate::attempt::Effect;
 use crate::congestion::Congestion;
 use crate::health::Health;
@@ -11,16 +15,13 @@ use crate::job::Job;
 use crate::lane_settings::LaneSettings;
 use crate::line::Line;
 use crate::pace::Pace;
+use paging::Loading;
 use postrider_store::id::MessageId;
-use postrider_store::message::{BY_HAND, DeliveryKey, Due, Retry, SKIPPED, Scheduled};
+use postrider_store::message::{DeliveryKey, Retry, SKIPPED, Scheduled};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Deliveries that wait in memory for one endpoint; more wait in the store.
 pub const READY_LIMIT: usize = 1_000;
-/// Below this many, more are paged in.
-const READY_LOW: usize = 200;
-/// Deliveries that one page brings.
-const PAGE: usize = 500;
 const FIRST_WINDOW: u32 = 8;
 /// A response that takes longer, and longer than twice the shortest, shows that requests wait at the endpoint.
 const SLOW_MS: i64 = 2_000;
@@ -64,23 +65,6 @@ pub struct Lane {
     skipped: HashSet<MessageId>,
     /// When the front of the line was looked at last, steady ms.
     looked_ms: i64,
-}
-
-/// A page on its way; what is recorded meanwhile may still be on it.
-#[derive(Debug, Default)]
-struct Loading {
-    recorded: HashSet<(MessageId, bool)>,
-    /// In line, one is to be tried again: what comes behind it on the page must not go before it.
-    outdated: bool,
-}
-
-/// A page to ask the store for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageRequest {
-    pub until_ms: i64,
-    pub limit: usize,
-    /// In order, from the front of the line.
-    pub ordered: bool,
 }
 
 impl Lane {
@@ -334,92 +318,9 @@ impl Lane {
         self.stored_due = Some(self.stored_due.map_or(due_ms, |first| first.min(due_ms)));
     }
 
-    /// The page to load now, if any.
-    pub fn wants_page(&mut self, now_ms: i64) -> Option<PageRequest> {
-        let due = self.stored_due?;
-        if self.loading.is_some() || self.ready.len() >= self.enough() || (due > now_ms && !self.settings.gone) {
-            return None;
-        }
-        self.stored_due = None;
-        self.loading = Some(Loading::default());
-        let until_ms = if self.settings.gone { i64::MAX } else { now_ms };
-        // What is in memory is in the store's page too, so the page must be longer than that.
-        Some(PageRequest { until_ms, limit: PAGE + self.known.len(), ordered: self.is_in_line() })
-    }
-
     /// Whether a new delivery must go through the schedule, for the node that owns the lane to find.
     pub fn is_anothers(&self) -> bool {
         self.settings.limited && !self.owned
-    }
-
-    /// The page came: what is not in memory yet is ready.
-    pub fn page(&mut self, request: PageRequest, due: Due, now_ms: i64) {
-        let Some(loading) = self.loading.take() else { return };
-        self.owned = due.owned;
-        let by_hand = due.rows.iter().filter(|row| row.delivery.manual).count();
-        // One may be there several times.
-        let more = due.rows.chunk_by(|one, other| one.delivery == other.delivery).count() >= request.limit;
-        if loading.outdated || request.ordered != self.is_in_line() {
-            // Or it is a line now, or none any more: read it otherwise.
-            self.stored_at(now_ms);
-            return;
-        }
-        self.looked_ms = now_ms;
-        if request.ordered {
-            self.page_in_order(&due.rows, &loading, now_ms);
-        }
-        if !request.ordered {
-            for row in self.unknown(&due.rows, &loading) {
-                self.take(row, now_ms);
-            }
-        }
-        // A retry or resend that was recorded meanwhile has told its own due time.
-        if more {
-            self.stored_at(now_ms);
-        }
-        if request.ordered && by_hand >= BY_HAND {
-            self.due_at(now_ms);
-        }
-        if let Some(due) = due.next_ms {
-            self.stored_at(due);
-        }
-    }
-
-    /// The page has the whole front of the line, so it stands in the place of what was ready.
-    fn page_in_order(&mut self, rows: &[Scheduled], loading: &Loading, now_ms: i64) {
-        self.forget_ready();
-        self.line.release();
-        let mut held = false;
-        for row in self.unknown(rows, loading) {
-            if !row.delivery.manual && row.due_ms > now_ms && !held {
-                held = true;
-                self.line.hold(row.due_ms);
-                self.stored_at(row.due_ms);
-            }
-            // What was sent by hand does not stand in line.
-            if row.delivery.manual || !held {
-                self.take(row, now_ms);
-            }
-        }
-    }
-
-    /// What of a page is not in memory yet, as often as it is not.
-    fn unknown(&self, rows: &[Scheduled], loading: &Loading) -> Vec<Scheduled> {
-        let mut known = self.known.clone();
-        let is_unknown = |row: &&Scheduled| match known.get_mut(&key(row.delivery)) {
-            Some(times) if *times > 0 => {
-                *times -= 1;
-                false
-            }
-            _ => !loading.recorded.contains(&key(row.delivery)),
-        };
-        rows.iter().filter(is_unknown).copied().collect()
-    }
-
-    /// Takes a row of the schedule into memory.
-    fn take(&mut self, row: Scheduled, now_ms: i64) {
-        self.know(row.delivery);
-        self.ready.push_back(Job::from_store(row, self.settings.app, now_ms));
     }
 
     fn know(&mut self, delivery: DeliveryKey) {
@@ -473,11 +374,6 @@ impl Lane {
         ready.iter().map(|job| Scheduled { delivery: job.delivery, due_ms: now_ms, attempts: job.attempts }).collect()
     }
 
-    /// With so many ready no page is needed. In line, a page stands in the place of the last one, which must be done.
-    fn enough(&self) -> usize {
-        if self.is_in_line() { 1 } else { READY_LOW }
-    }
-
     /// What is ready lies in the store, too.
     pub fn forget_ready(&mut self) {
         for job in std::mem::take(&mut self.ready) {
@@ -517,6 +413,7 @@ fn key(delivery: DeliveryKey) -> (MessageId, bool) {
 mod tests {
     use super::*;
     use postrider_store::id::{AppId, EndpointId};
+    use postrider_store::message::Due;
 
     fn settings() -> LaneSettings {
         LaneSettings {
