@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Things that happened and that the provider is yet to be told of; more are not told.
 const HAPPENINGS: usize = 4_096;
-/// Attempts under way at once: each that waits for a response costs about 25 KB and a file descriptor.
+/// Attempts under way at once: each that waits for a response costs about 11 KB and a file descriptor.
 const ATTEMPTS: usize = 10_000;
 /// Response bytes that are kept of an attempt.
 const RESPONSE_CAP: usize = 64 << 10;
